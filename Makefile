@@ -1,0 +1,23 @@
+.PHONY: setup models demo test lint corpus
+
+setup:
+	@python3 pipeline/bootstrap.py
+
+models: setup
+	@.venv/bin/memoire models fetch
+
+demo: models
+	@.venv/bin/memoire demo
+
+test: models
+	@.venv/bin/pytest
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+# Rebuilds the sample dossier's PDF, DOCX and XLSX from corpus/sources (needs Debian's pandoc and libreoffice-writer).
+corpus: setup
+	@.venv/bin/python corpus/build.py

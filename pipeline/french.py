@@ -1,0 +1,114 @@
+"""French text: folding, sentences, stems, and the typography of what is written.
+
+Typographic rules follow the *Lexique des règles typographiques en usage à l'Imprimerie nationale* (2002):
+a no-break space before « : », inside guillemets and between a number and its unit, a narrow one before « ; ! ? ».
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+
+import Stemmer
+
+NBSP = "\u00a0"
+NARROW = "\u202f"
+
+_SPACES = re.compile(r"[\s\u00a0\u202f\u2007]+")
+_WORD = re.compile(r"[0-9a-zà-öø-ÿœ]+", re.IGNORECASE)
+_ABBREVIATIONS = ("n°", "art.", "cf.", "p.", "ex.", "m.", "mme.", "etc.", "env.", "min.", "max.", "réf.", "l.", "r.")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\s\u00a0]+(?=[«A-ZÀ-ÖØ-ÞŒ\d\[])")
+
+STOPWORDS = frozenset(
+    """a à afin ai ainsi alors après au aucun aucune aussi autre autres aux avant avec avoir ayant car ce ceci cela
+    celle celles celui ces cet cette ceux chaque ci comme comment d dans de depuis des dès deux doit doivent donc
+    dont du elle elles en encore entre est et étaient était été être eu eux fait faire font hors ici il ils je jusqu
+    l la laquelle le lequel les lesquels leur leurs lors lorsque lui m ma mais me même mêmes mes moins mon n ne ni
+    nos notamment notre nous on ont ou où par parmi pas pendant peu peut peuvent plus pour pourra puis qu quand que
+    quel quelle quelles quels qui quoi s sa sans se selon sera seront ses si soit son sont sous sur t ta te tel telle
+    tels telles tes toi ton tous tout toute toutes très tu un une vers via vos votre vous y""".split()
+)
+
+
+def fold_spaces(text: str) -> str:
+    """Collapse every run of white space, no-break ones included, to one space, and strip."""
+    return _SPACES.sub(" ", text).strip()
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents, white space folded: for comparing, never for showing."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("’", "'").replace("œ", "oe").replace("Œ", "OE"))
+    return fold_spaces("".join(c for c in decomposed if not unicodedata.combining(c))).lower()
+
+
+def words(text: str) -> list[str]:
+    """Lower-cased words and numbers, elisions cut (« l'hôpital » gives « l », « hôpital »)."""
+    return [word.lower() for word in _WORD.findall(unicodedata.normalize("NFC", text))]
+
+
+@cache
+def _stemmer() -> Stemmer.Stemmer:
+    return Stemmer.Stemmer("french")
+
+
+def stems(text: str) -> list[str]:
+    """Snowball stems of the words that carry meaning, accents dropped after stemming."""
+    kept = [word for word in words(text) if word not in STOPWORDS]
+    return [fold(stem) for stem in _stemmer().stemWords(kept)]
+
+
+def sentences(text: str) -> list[str]:
+    """Split running French text; abbreviations, decimal points and article numbers do not end a sentence."""
+    found: list[str] = []
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        head = text[start : match.start()]
+        last = head.rsplit(None, 1)[-1].lower() if head.strip() else ""
+        if last.lstrip("(«'") in _ABBREVIATIONS or re.fullmatch(r"[a-z]\.", last):
+            continue
+        found.append(head.strip())
+        start = match.end()
+    found.append(text[start:].strip())
+    return [sentence for sentence in found if sentence]
+
+
+_ENGLISH = frozenset(
+    "the of and to is are was were with for from this that these which will can should have has been by as an it its".split()
+)
+_FRENCH = STOPWORDS - {"a", "on", "y", "t", "s", "m", "n", "d", "l"}
+
+
+def looks_english(text: str) -> bool:
+    """True where English function words outnumber French ones; names of products do not count."""
+    found = words(text)
+    english = sum(word in _ENGLISH for word in found)
+    french = sum(word in _FRENCH for word in found)
+    return english >= 2 and english > french
+
+
+_UNITS = r"(?:%|€|k€|M€|h|min|s|ms|j|ans?|mois|jours?|heures?|minutes?|secondes?|Go|To|Mo|Gbit/s|Mbit/s|km|kWh|W|ETP)"
+
+
+def typeset(text: str) -> str:
+    """Put the no-break spaces where French typography wants them, and turn straight quotes into French ones."""
+    text = fold_spaces(text)
+    text = re.sub(r'"([^"]*)"', r"« \1 »", text)
+    text = re.sub(r"(?<=\w)'(?=\w)", "’", text)
+    text = re.sub(r"«\s*", f"«{NBSP}", text)
+    text = re.sub(r"\s*»", f"{NBSP}»", text)
+    text = re.sub(r"\s*([;!?])(?=\s|$)", rf"{NARROW}\1", text)
+    text = re.sub(r"(?<=[^\s\d])\s*:(?=\s|$)", f"{NBSP}:", text)
+    text = re.sub(r"(?<=\d)\s+:(?=\s|$)", f"{NBSP}:", text)
+    text = re.sub(r"(?<=\d) (?=\d{3}(?!\d))", NARROW, text)
+    text = re.sub(rf"(?<=\d) (?={_UNITS}(?!\w))", NBSP, text)
+    return re.sub(r"\b([nN]°) ", rf"\1{NBSP}", text)
+
+
+def join_french(items: Iterable[str]) -> str:
+    """« a, b et c »."""
+    listed = list(items)
+    if len(listed) < 2:
+        return "".join(listed)
+    return f"{', '.join(listed[:-1])} et {listed[-1]}"

@@ -1,0 +1,357 @@
+"""DOCX: paragraphs, tables, headings through the style chain, automatic numbers computed from numbering.xml.
+
+Word keeps no pages in the file. Where the program that saved it left ``w:lastRenderedPageBreak`` marks (Word and
+LibreOffice do), pages are counted from them; elsewhere a block's page is ``None``. Tracked insertions are kept and
+deletions dropped, as Word shows the final text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import docx
+from docx.document import Document as WordDocument
+from docx.opc.exceptions import PackageNotFoundError
+from docx.oxml.ns import qn
+from docx.table import Table, _Cell
+from docx.text.paragraph import Paragraph
+
+from pipeline.errors import DocumentError
+from pipeline.french import fold_spaces
+from pipeline.readers.lines import is_toc, split_marker
+from pipeline.readers.text import table_block
+from pipeline.records import Block
+
+OLE_MAGIC = b"\xd0\xcf\x11\xe0"
+"""Compound file: a .doc of before 2007, or an encrypted .docx."""
+MAX_HEADING_CHARS = 250
+MAX_RATIO = 200
+"""Uncompressed to compressed size past which the file is taken for a bomb; ordinary Word files stay under 30."""
+MAX_UNCOMPRESSED = 1 << 30
+
+
+def read_docx(data: bytes, name: str) -> tuple[list[Block], int | None]:
+    """``(blocks, pages)``; pages is ``None`` where the file has no page marks. Raises DocumentError."""
+    _check_package(data, name)
+    try:
+        document = docx.Document(io.BytesIO(data))
+    except (PackageNotFoundError, KeyError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+        raise DocumentError(
+            "Ce fichier n'est pas un document Word lisible",
+            where=name,
+            remedy="Ouvrez-le dans un traitement de texte et enregistrez-le de nouveau en DOCX.",
+        ) from error
+    except Exception as error:
+        if type(error).__module__.startswith("lxml"):
+            raise DocumentError(
+                "Le contenu XML de ce document Word est endommagé", where=name, remedy="Demandez un exemplaire intact."
+            ) from error
+        raise
+    walker = _Walker(_Numbering(document), _Styles(document))
+    blocks = list(walker.blocks(document))
+    if not walker.saw_break:
+        return [block.model_copy(update={"page": None}) for block in blocks], None
+    return blocks, walker.page
+
+
+def _check_package(data: bytes, name: str) -> None:
+    if data.startswith(OLE_MAGIC):
+        raise DocumentError(
+            "Ce fichier est un document Word ancien (.doc) ou chiffré",
+            where=name,
+            remedy="Enregistrez-le en DOCX sans mot de passe.",
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            sizes = [(item.file_size, item.compress_size) for item in package.infolist()]
+            names = package.namelist()
+    except zipfile.BadZipFile as error:
+        raise DocumentError(
+            "Ce fichier .docx n'est pas une archive Word",
+            where=name,
+            remedy="Ouvrez-le pour vérifier, et enregistrez-le de nouveau en DOCX.",
+        ) from error
+    if "[Content_Types].xml" not in names:
+        raise DocumentError(
+            "Cette archive n'est pas un document Word", where=name, remedy="Donnez le DOCX d'origine."
+        )
+    full, packed = sum(size for size, _ in sizes), sum(size for _, size in sizes)
+    if full > MAX_UNCOMPRESSED or full > MAX_RATIO * max(packed, 1):
+        raise DocumentError(
+            "Ce document Word se décompresse en un volume anormal", where=name, remedy="Vérifiez sa provenance."
+        )
+
+
+@dataclass
+class _Walker:
+    """Walks the body in order, counting pages from the rendered breaks."""
+
+    numbering: _Numbering
+    styles: _Styles
+    page: int = 1
+    first_page: int = 1
+    """The page on which the last paragraph read begins."""
+    saw_break: bool = False
+
+    def blocks(self, document: WordDocument) -> Iterator[Block]:
+        for item in document.iter_inner_content():
+            if isinstance(item, Table):
+                rows = self._rows(item)
+                if rows:
+                    yield table_block(rows, page=self.page)
+            else:
+                block = self._paragraph(item)
+                if block:
+                    yield block
+
+    def _rows(self, table: Table) -> list[tuple[str, ...]]:
+        rows = []
+        for row in table.rows:
+            cells: list[str] = []
+            seen: list[Any] = []
+            for cell in row.cells:
+                if any(cell._tc is done for done in seen):
+                    continue
+                seen.append(cell._tc)
+                cells.append(self._cell(cell))
+            if any(cells):
+                rows.append(tuple(cells))
+        width = max((len(row) for row in rows), default=0)
+        return [row + ("",) * (width - len(row)) for row in rows]
+
+    def _cell(self, cell: _Cell) -> str:
+        parts = []
+        for item in cell.iter_inner_content():
+            if isinstance(item, Table):
+                parts.extend(" ".join(row) for row in self._rows(item))
+            else:
+                number = self.numbering.label(item, self.styles)
+                text = self._text(item)
+                parts.append(f"{number} {text}".strip())
+        return fold_spaces(" ".join(parts))
+
+    def _paragraph(self, paragraph: Paragraph) -> Block | None:
+        text = fold_spaces(self._text(paragraph))
+        if not text:
+            return None
+        number = self.numbering.label(paragraph, self.styles)
+        page = self.first_page
+        level = self.styles.heading_level(paragraph)
+        if is_toc(text) or self.styles.is_toc(paragraph):
+            return Block(kind="toc", text=text, page=page)
+        if level and len(text) <= MAX_HEADING_CHARS:
+            return Block(kind="heading", text=f"{number} {text}".strip(), page=page, level=level)
+        if number:
+            depth = self.numbering.depth(paragraph, self.styles) + 1
+            return Block(kind="item", text=text, page=page, marker=number, level=depth)
+        marker, rest = split_marker(text)
+        if marker and rest:
+            return Block(kind="item", text=rest, page=page, marker=marker, level=1)
+        return Block(kind="paragraph", text=text, page=page)
+
+    def _text(self, paragraph: Paragraph) -> str:
+        """The paragraph's final text: insertions in, deletions and field codes out; counts page breaks passed."""
+        parts: list[str] = []
+        self.first_page = 0
+        for node in paragraph._p.iter():
+            tag = node.tag
+            if tag == qn("w:t") and not self.first_page:
+                self.first_page = self.page
+            if tag == qn("w:t") and not _within(node, (qn("w:del"), qn("w:moveFrom"), qn("w:txbxContent")), paragraph._p):
+                parts.append(node.text or "")
+            elif tag in (qn("w:tab"), qn("w:br"), qn("w:cr")) and node.getparent().tag == qn("w:r"):
+                parts.append("\t" if tag == qn("w:tab") else " ")
+            elif tag == qn("w:noBreakHyphen"):
+                parts.append("-")
+            if tag == qn("w:lastRenderedPageBreak"):
+                self.saw_break = True
+                self.page += 1
+        return "".join(parts).strip(" ")
+
+
+def _within(node: Any, tags: tuple[str, ...], stop: Any) -> bool:
+    parent = node.getparent()
+    while parent is not None and parent is not stop:
+        if parent.tag in tags:
+            return True
+        parent = parent.getparent()
+    return False
+
+
+class _Styles:
+    """Outline level and numbering of a paragraph, found through the style chain."""
+
+    def __init__(self, document: WordDocument) -> None:
+        self._styles: dict[str, Any] = {
+            style.get(qn("w:styleId")): style for style in document.styles.element.findall(qn("w:style"))
+        }
+
+    def chain(self, paragraph: Paragraph) -> Iterator[Any]:
+        """The paragraph's style and its ancestors, nearest first."""
+        properties = paragraph._p.pPr
+        identifier = properties.pStyle.val if properties is not None and properties.pStyle is not None else None
+        seen: set[str] = set()
+        while identifier and identifier not in seen and identifier in self._styles:
+            seen.add(identifier)
+            style = self._styles[identifier]
+            yield style
+            based = style.find(qn("w:basedOn"))
+            identifier = based.get(qn("w:val")) if based is not None else None
+
+    def heading_level(self, paragraph: Paragraph) -> int:
+        """1 to 9, or 0 for text: the paragraph's own outline level, its style's, or a style named as a heading."""
+        level = _outline(paragraph._p.pPr)
+        if level is not None:
+            return level + 1 if level < 9 else 0
+        for style in self.chain(paragraph):
+            level = _outline(style.find(qn("w:pPr")))
+            if level is not None:
+                return level + 1 if level < 9 else 0
+            match = re.search(r"(?:heading|titre)\s*(\d)", _style_name(style))
+            if match:
+                return int(match[1])
+            if _style_name(style) in ("title", "titre"):
+                return 1
+        return 0
+
+    def is_toc(self, paragraph: Paragraph) -> bool:
+        return any(re.match(r"(?:toc|tm|table des mati)", _style_name(style)) for style in self.chain(paragraph))
+
+
+def _style_name(style: Any) -> str:
+    name = style.find(qn("w:name"))
+    return str(name.get(qn("w:val"))).lower() if name is not None else ""
+
+
+def _outline(properties: Any) -> int | None:
+    node = properties.find(qn("w:outlineLvl")) if properties is not None else None
+    return int(node.get(qn("w:val"))) if node is not None else None
+
+
+@dataclass
+class _Level:
+    start: int
+    format: str
+    text: str
+
+
+@dataclass
+class _Numbering:
+    """Automatic numbers as Word computes them (ECMA-376 part 1, §17.9): counters by abstract list and level."""
+
+    document: WordDocument
+    _levels: dict[str, dict[int, _Level]] = field(default_factory=dict)
+    _abstract: dict[str, str] = field(default_factory=dict)
+    _overrides: dict[str, dict[int, int]] = field(default_factory=dict)
+    _counters: dict[str, dict[int, int]] = field(default_factory=dict)
+    _started: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        try:
+            root = self.document.part.numbering_part.element
+        except (KeyError, NotImplementedError):
+            return
+        for abstract in root.findall(qn("w:abstractNum")):
+            identifier = abstract.get(qn("w:abstractNumId"))
+            self._levels[identifier] = {
+                int(level.get(qn("w:ilvl"))): _Level(
+                    start=int(_value(level, "w:start", "1")),
+                    format=_value(level, "w:numFmt", "decimal"),
+                    text=_value(level, "w:lvlText", ""),
+                )
+                for level in abstract.findall(qn("w:lvl"))
+            }
+        for number in root.findall(qn("w:num")):
+            identifier = number.get(qn("w:numId"))
+            self._abstract[identifier] = _value(number, "w:abstractNumId", "")
+            self._overrides[identifier] = {
+                int(item.get(qn("w:ilvl"))): int(_value(item, "w:startOverride", "1"))
+                for item in number.findall(qn("w:lvlOverride"))
+                if item.find(qn("w:startOverride")) is not None
+            }
+
+    def depth(self, paragraph: Paragraph, styles: _Styles) -> int:
+        found = self._reference(paragraph, styles)
+        return found[1] if found else 0
+
+    def label(self, paragraph: Paragraph, styles: _Styles) -> str:
+        """The number or bullet Word would print before the paragraph; advances the counters."""
+        found = self._reference(paragraph, styles)
+        if not found:
+            return ""
+        number, depth = found
+        abstract = self._abstract.get(number, "")
+        level = self._levels.get(abstract, {}).get(depth)
+        if level is None:
+            return ""
+        counters = self._counters.setdefault(abstract, {})
+        if number not in self._started:
+            self._started.add(number)
+            for at, start in self._overrides.get(number, {}).items():
+                counters[at] = start - 1
+        counters[depth] = counters.get(depth, level.start - 1) + 1
+        for deeper in [at for at in counters if at > depth]:
+            del counters[deeper]
+        if level.format == "bullet":
+            return level.text if level.text and not level.text.isspace() and ord(level.text[0]) < 0xE000 else "•"
+        if level.format == "none":
+            return ""
+
+        def shown(match: re.Match[str]) -> str:
+            at = int(match[1]) - 1
+            of = self._levels[abstract].get(at)
+            value = counters.get(at, of.start if of else 1)
+            return _formatted(value, of.format if of else "decimal")
+
+        return fold_spaces(re.sub(r"%(\d)", shown, level.text))
+
+    def _reference(self, paragraph: Paragraph, styles: _Styles) -> tuple[str, int] | None:
+        own = paragraph._p.pPr.find(qn("w:numPr")) if paragraph._p.pPr is not None else None
+        depth: int | None = None
+        if own is not None:
+            number = _value(own, "w:numId", "")
+            depth = int(_value(own, "w:ilvl", "0"))
+            if number:
+                return (number, depth) if number != "0" else None
+        for style in styles.chain(paragraph):
+            properties = style.find(qn("w:pPr"))
+            found = properties.find(qn("w:numPr")) if properties is not None else None
+            if found is not None and _value(found, "w:numId", ""):
+                number = _value(found, "w:numId", "")
+                if number == "0":
+                    return None
+                return number, depth if depth is not None else int(_value(found, "w:ilvl", "0"))
+        return None
+
+
+def _value(node: Any, tag: str, default: str) -> str:
+    child = node.find(qn(tag))
+    return str(child.get(qn("w:val"), default)) if child is not None else default
+
+
+def _formatted(value: int, how: str) -> str:
+    if how in ("lowerLetter", "upperLetter"):
+        letter = chr(ord("a") + (value - 1) % 26) * ((value - 1) // 26 + 1)
+        return letter if how == "lowerLetter" else letter.upper()
+    if how in ("lowerRoman", "upperRoman"):
+        roman = _roman(value)
+        return roman.lower() if how == "lowerRoman" else roman
+    if how == "decimalZero":
+        return f"{value:02d}"
+    return str(value)
+
+
+def _roman(value: int) -> str:
+    text = ""
+    for amount, letters in (
+        (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"),
+        (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
+    ):  # fmt: skip
+        text += letters * (value // amount)
+        value %= amount
+    return text

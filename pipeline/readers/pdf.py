@@ -1,0 +1,320 @@
+"""PDF: text and fonts by pypdfium2, tables by pdfplumber on the pages that have ruling lines only.
+
+pdfplumber costs about 0.2 s a page where pypdfium2 costs 2 ms, so a page is handed to it only when both vertical
+and horizontal rules are drawn on it. Pages are closed as they are read: memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import pdfplumber
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+
+from pipeline.errors import DocumentError
+from pipeline.french import fold_spaces
+from pipeline.readers.lines import Line, assemble
+from pipeline.readers.text import table_block
+from pipeline.records import Block
+
+SCANNED_CHARS = 50
+"""A page with fewer characters than this and an image is taken for a scan (FINDINGS, pitfall f)."""
+RIGHT_SLACK = 0.03
+"""Share of the column's width within which the right margin counts as reached (ragged right, kerning)."""
+RULE_THICKNESS = 3.0
+"""Points: a path thinner than this is a rule."""
+MARGIN_SHARE = 0.12
+"""Share of the page height at top and bottom in which a repeated line is a running header or footer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    page: int
+    top: float
+    bottom: float
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    line: Line
+    y0: float
+    y1: float
+    baseline: float
+
+
+def read_pdf(data: bytes, name: str) -> tuple[list[Block], int]:
+    """``(blocks, pages)``. Raises DocumentError: not a PDF, encrypted, no page, or no text at all (a scan)."""
+    try:
+        pdf = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        if raw.FPDF_GetLastError() == raw.FPDF_ERR_PASSWORD:
+            raise DocumentError(
+                "Ce PDF est protégé par un mot de passe",
+                where=name,
+                remedy="Retirez la protection, puis recommencez.",
+            ) from error
+        raise DocumentError(
+            "Ce fichier n'est pas un PDF lisible",
+            where=name,
+            remedy="Ouvrez-le pour vérifier, et demandez à l'acheteur un exemplaire intact.",
+        ) from error
+    try:
+        pages, ruled, chars = [], [], 0
+        for index in range(len(pdf)):
+            page = pdf[index]
+            placed, count = _page_lines(page, index + 1)
+            pages.append(placed)
+            chars += count
+            if count and _is_ruled(page):
+                ruled.append(index)
+            page.close()
+        total = len(pdf)
+    finally:
+        pdf.close()
+    if not total:
+        raise DocumentError("Ce PDF n'a aucune page", where=name, remedy="Donnez le document complet.")
+    if chars == 0:
+        raise DocumentError(
+            f"Ce PDF ne contient aucun texte ({total} page{'s' if total > 1 else ''}, sans doute numérisées)",
+            where=name,
+            remedy="Passez-le à la reconnaissance de caractères (OCR), puis recommencez.",
+        )
+    tables = _tables(data, ruled)
+    return _blocks(_without_hyphens(_without_running_lines(pages)), tables), total
+
+
+def _page_lines(page: pdfium.PdfPage, number: int) -> tuple[list[_Placed], int]:
+    """Visual lines of a page in reading order, and how many characters it has."""
+    textpage = page.get_textpage()
+    text = textpage.get_text_range()
+    placed: list[_Placed] = []
+    if len(text) == textpage.count_chars():
+        position = 0
+        for piece in re.split(r"\r\n|\r|\n", text):
+            stripped = piece.strip()
+            if stripped:
+                start = position + piece.index(stripped[0])
+                placed.append(_placed(textpage, stripped, start, number))
+            position += len(piece) + 2
+    else:  # characters outside the basic plane shift the indexes: place the lines by searching for them
+        for piece in text.splitlines():
+            if piece.strip():
+                placed.append(_Placed(Line(piece.strip(), number, 0, 0, 0), 0, 0, 0))
+    textpage.close()
+    return [item for item in placed if item.line.size != 1.0], len(text.strip())
+
+
+def _placed(textpage: pdfium.PdfTextPage, text: str, start: int, number: int) -> _Placed:
+    inner = [i for i, c in enumerate(text) if c.isalnum()] or [0]
+    sample = start + inner[min(len(inner) - 1, 3)]
+    left = textpage.get_charbox(start)
+    right = textpage.get_charbox(start + len(text) - 1)
+    middle = textpage.get_charbox(sample)
+    size = float(raw.FPDFText_GetFontSize(textpage.raw, sample))
+    if size <= 1.01:  # the size is in the text matrix: the box of a letter tells it (about 0.72 em for a capital)
+        size = round((middle[3] - middle[1]) / 0.72, 1)
+    x, y = ctypes.c_double(), ctypes.c_double()
+    raw.FPDFText_GetCharOrigin(textpage.raw, sample, x, y)
+    line = Line(
+        text=text, page=number, x0=left[0], x1=right[2], gap=0.0, size=size, bold=_is_bold(textpage, sample)
+    )
+    return _Placed(line, middle[1], middle[3], y.value)
+
+
+def _is_bold(textpage: pdfium.PdfTextPage, index: int) -> bool:
+    buffer = ctypes.create_string_buffer(128)
+    flags = ctypes.c_int()
+    raw.FPDFText_GetFontInfo(textpage.raw, index, buffer, 128, flags)
+    font = buffer.value.decode("utf-8", "replace").lower()
+    return "bold" in font or "black" in font or raw.FPDFText_GetFontWeight(textpage.raw, index) >= 600
+
+
+def _is_ruled(page: pdfium.PdfPage) -> bool:
+    """At least two vertical and two horizontal rules, or two boxes: a table may be drawn here."""
+    vertical = horizontal = 0
+    for item in page.get_objects(filter=[raw.FPDF_PAGEOBJ_PATH], max_depth=3):
+        x0, y0, x1, y1 = item.get_bounds()
+        width, height = x1 - x0, y1 - y0
+        if width <= RULE_THICKNESS and height > 8:
+            vertical += 1
+        elif height <= RULE_THICKNESS and width > 20:
+            horizontal += 1
+        elif width > 20 and height > 8:
+            vertical += 1
+            horizontal += 1
+        if vertical >= 2 and horizontal >= 2:
+            return True
+    return False
+
+
+def _tables(data: bytes, ruled: Sequence[int]) -> list[_Table]:
+    found: list[_Table] = []
+    if not ruled:
+        return found
+    with pdfplumber.open(io.BytesIO(data), pages=[index + 1 for index in ruled]) as pdf:
+        for page in pdf.pages:
+            for table in page.find_tables():
+                rows = tuple(
+                    tuple(fold_spaces(_dehyphenate(cell or "")) for cell in row) for row in table.extract()
+                )
+                rows = tuple(row for row in rows if any(row))
+                columns = {i for row in rows for i, cell in enumerate(row) if cell}
+                if len(rows) >= 2 and len(columns) >= 2:
+                    top, bottom = page.height - table.bbox[1], page.height - table.bbox[3]
+                    found.append(_Table(page.page_number, top, bottom, _drop_empty_columns(rows, columns)))
+            page.close()
+    return found
+
+
+def _dehyphenate(text: str) -> str:
+    return re.sub(r"\u00ad\s*", "", text).replace("\ufffe", "-").replace("\u0002", "")
+
+
+def _drop_empty_columns(
+    rows: Sequence[tuple[str, ...]], columns: set[int]
+) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(row[i] for i in sorted(columns)) for row in rows)
+
+
+def _without_running_lines(pages: Sequence[list[_Placed]]) -> list[list[_Placed]]:
+    """Drop running headers and footers: same words (digits apart) at the same height on at least half the pages."""
+    if len(pages) < 3:
+        return list(pages)
+    heights = [max((p.y1 for p in page), default=0.0) for page in pages]
+    full = max(heights)
+    seen: Counter[tuple[str, int]] = Counter()
+
+    def key(item: _Placed) -> tuple[str, int] | None:
+        if MARGIN_SHARE * full < item.y0 < (1 - MARGIN_SHARE) * full:
+            return None
+        return re.sub(r"\d+", "0", fold_spaces(item.line.text)), round(item.y0 / 6)
+
+    for page in pages:
+        seen.update({k for k in map(key, page) if k})
+    repeated = {k for k, n in seen.items() if n >= max(3, len(pages) / 2)}
+    return [[item for item in page if key(item) not in repeated] for page in pages]
+
+
+_HYPHEN = re.compile(r"(\w+)[\ufffe\u00ad\u0002](\w+)")
+_PREFIXES = frozenset("anti après arrière auto avant bi ci co contre demi ex extra hors inter mi multi non pré semi sous sur vice".split())
+
+
+def _without_hyphens(pages: Sequence[list[_Placed]]) -> list[list[_Placed]]:
+    """pdfium marks a hyphen at a line's end: drop it where it only cut a word, keep it in a compound.
+
+    It only cut the word where the joined form stands elsewhere in the document, or where what precedes it is no
+    word of the document nor a French prefix.
+    """
+    vocabulary = {word.lower() for page in pages for item in page for word in re.findall(r"\w+", item.line.text)}
+
+    def join(match: re.Match[str]) -> str:
+        left, right = match[1], match[2]
+        cut = (left + right).lower() in vocabulary or (
+            left.lower() not in vocabulary - {left.lower()} and left.lower() not in _PREFIXES and right.islower()
+            and len(left) <= 3
+        )
+        return left + right if cut else f"{left}-{right}"
+
+    return [
+        [replace(item, line=replace(item.line, text=_HYPHEN.sub(join, item.line.text))) for item in page]
+        for page in pages
+    ]
+
+
+def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Block]:
+    """Blocks in reading order: text lines outside tables, tables at their place, tables joined across pages."""
+    right = _right_edge(pages)
+    blocks: list[Block] = []
+    pending: list[Line] = []
+    open_table: list[tuple[str, ...]] = []
+    table_page = 0
+
+    def flush_lines() -> None:
+        blocks.extend(assemble(pending))
+        pending.clear()
+
+    def flush_table() -> None:
+        if open_table:
+            blocks.append(table_block(open_table, page=table_page))
+            open_table.clear()
+
+    for number, page in enumerate(pages, start=1):
+        here = sorted((t for t in tables if t.page == number), key=lambda t: -t.top)
+        previous: _Placed | None = None
+        for item in _with_tables(page, here):
+            if isinstance(item, _Table):
+                flush_lines()
+                if open_table and previous is None and _continues_table(open_table, item.rows):
+                    open_table.extend(_join_rows(open_table, item.rows))
+                else:
+                    flush_table()
+                    open_table.extend(item.rows)
+                    table_page = number
+                previous = None
+                continue
+            flush_table()
+            gap = 0.0 if previous is None else _gap(previous, item)
+            if pending:
+                pending[-1] = replace(pending[-1], wrap=_was_wrapped(pending[-1], item.line, right))
+            pending.append(replace(item.line, gap=gap, new_page=previous is None and bool(pending)))
+            previous = item
+    flush_table()
+    flush_lines()
+    return blocks
+
+
+def _with_tables(page: Sequence[_Placed], tables: Sequence[_Table]) -> Iterator[_Placed | _Table]:
+    waiting = list(tables)
+    for item in page:
+        middle = (item.y0 + item.y1) / 2
+        inside = next((t for t in tables if t.bottom <= middle <= t.top), None)
+        while waiting and (inside is waiting[0] or (inside is None and item.y1 <= waiting[0].top)):
+            yield waiting.pop(0)
+        if inside is None:
+            yield item
+    yield from waiting
+
+
+def _right_edge(pages: Sequence[list[_Placed]]) -> float:
+    """The abscissa of the right margin, in points, less a slack."""
+    long = [item.line for page in pages for item in page if len(item.line.text) > 40]
+    if not long:
+        return float("inf")
+    right = sorted(line.x1 for line in long)[int(len(long) * 0.9)]
+    left = sorted(line.x0 for line in long)[int(len(long) * 0.1)]
+    return right - RIGHT_SLACK * (right - left)
+
+
+def _gap(above: _Placed, below: _Placed) -> float:
+    """Space between two baselines beyond one line's height, in line heights."""
+    return max(0.0, (above.baseline - below.baseline) / max(below.line.size, 1.0) - 1.0)
+
+
+def _was_wrapped(line: Line, following: Line, right: float) -> bool:
+    """Whether the next line's first word would not have fitted at the end of this one."""
+    word = following.text.split(None, 1)[0]
+    width = (following.x1 - following.x0) / max(len(following.text), 1)
+    return line.x1 + (len(word) + 1) * width >= right
+
+
+def _continues_table(rows: Sequence[tuple[str, ...]], more: Sequence[tuple[str, ...]]) -> bool:
+    return len(rows[0]) == len(more[0])
+
+
+def _join_rows(
+    rows: list[tuple[str, ...]], more: Sequence[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """The rows to append: the repeated header dropped, and a row cut by the page break put back together."""
+    rest = list(more)
+    if rest and rest[0] == rows[0]:
+        rest.pop(0)
+    if rest and len(rows) > 1 and not rest[0][0] and any(rest[0][1:]):
+        rows[-1] = tuple(f"{a} {b}".strip() for a, b in zip(rows[-1], rest.pop(0), strict=True))
+    return rest

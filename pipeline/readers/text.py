@@ -1,0 +1,107 @@
+"""TXT and Markdown. A form feed starts a page, so a file without one is page 1 throughout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.errors import DocumentError
+from pipeline.readers.lines import Line, assemble
+from pipeline.records import Block
+
+_MARKDOWN_HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$")
+_TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$")
+
+WRAP_SHARE = 0.72
+"""A line at least this share of the file's usual full width was wrapped, not ended (tried on four text exports)."""
+
+
+def read_text(data: bytes, name: str) -> tuple[list[Block], int]:
+    """``(blocks, pages)`` of a plain text file. Raises DocumentError where it is not text."""
+    text = decode(data, name)
+    pages = text.split("\f")
+    widths = sorted(len(line.rstrip()) for line in text.splitlines() if line.strip())
+    full = widths[int(len(widths) * 0.95)] if widths else 0
+    lines: list[Line] = []
+    for number, page in enumerate(pages, start=1):
+        empty, fresh = 0, number > 1
+        for raw in page.splitlines():
+            if not raw.strip():
+                empty += 1
+                continue
+            stripped = raw.rstrip()
+            lines.append(
+                Line(
+                    text=stripped.strip(), page=number, x0=len(raw) - len(raw.lstrip()), x1=len(stripped),
+                    gap=0.0 if fresh else float(empty), new_page=fresh,
+                    wrap=len(stripped) >= WRAP_SHARE * full and full > 40,
+                )
+            )  # fmt: skip
+            empty, fresh = 0, False
+    return assemble(lines), len(pages)
+
+
+def read_markdown(data: bytes, name: str) -> tuple[list[Block], int]:
+    """``(blocks, 1)`` of a Markdown file: # headings, - lists, pipe tables, paragraphs separated by blank lines."""
+    blocks: list[Block] = []
+    paragraph: list[str] = []
+    rows: list[tuple[str, ...]] = []
+
+    def flush() -> None:
+        if paragraph:
+            blocks.append(Block(kind="paragraph", text=" ".join(paragraph), page=1))
+            paragraph.clear()
+        if rows:
+            blocks.append(table_block(rows, page=1))
+            rows.clear()
+
+    for raw in decode(data, name).splitlines():
+        line = raw.strip()
+        heading = _MARKDOWN_HEADING.match(line)
+        item = re.match(r"^([-*+]|\d+[.)])\s+(.+)$", line)
+        if heading:
+            flush()
+            blocks.append(Block(kind="heading", text=_plain(heading[2]), page=1, level=len(heading[1])))
+        elif line.startswith("|") or (rows and "|" in line):
+            if paragraph:
+                flush()
+            if not _TABLE_RULE.match(line):
+                rows.append(tuple(_plain(cell) for cell in line.strip("|").split("|")))
+        elif item:
+            flush()
+            level = 1 + (len(raw) - len(raw.lstrip())) // 2
+            blocks.append(Block(kind="item", text=_plain(item[2]), page=1, marker=item[1], level=level))
+        elif not line:
+            flush()
+        elif blocks and blocks[-1].kind == "item" and not paragraph and raw.startswith("  "):
+            blocks[-1] = blocks[-1].model_copy(update={"text": f"{blocks[-1].text} {_plain(line)}"})
+        else:
+            paragraph.append(_plain(line))
+    flush()
+    return blocks, 1
+
+
+def decode(data: bytes, name: str) -> str:
+    """UTF-8 (with or without mark), UTF-16 with mark, else Windows-1252. Raises DocumentError on binary data."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data[:4096]:
+        raise DocumentError(
+            "Ce fichier n'est pas du texte", where=name, remedy="Donnez un TXT, un Markdown, un PDF ou un DOCX."
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def table_block(rows: Sequence[tuple[str, ...]], page: int | None) -> Block:
+    """A table block whose text is its rows, cells joined by « | »."""
+    text = "\n".join(" | ".join(cell for cell in row if cell) for row in rows)
+    return Block(kind="table", text=text, page=page, rows=tuple(rows))
+
+
+def _plain(text: str) -> str:
+    """Markdown emphasis, code marks and links reduced to their text."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text.strip())
+    return re.sub(r"(\*\*|__|`)(.+?)\1", r"\2", text)

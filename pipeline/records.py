@@ -1,0 +1,319 @@
+"""The frozen records that cross stages. Imports no other module of the project.
+
+Conventions: pages count from 1 and are ``None`` where the source has no pages; character counts are Unicode
+code points; an empty tuple means "none found", never "not looked for".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SourceKind = Literal["dce", "response", "component", "firm"]
+"""What a passage may prove: what is asked; experience; a fact about software; a commitment of the firm."""
+
+BlockKind = Literal["heading", "paragraph", "item", "table", "toc"]
+
+
+class Record(BaseModel):
+    """Immutable, and strict about the fields it knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- documents ---------------------------------------------------------------------------------------------
+
+
+class Block(Record):
+    """A paragraph, heading, list item or table, in reading order."""
+
+    kind: BlockKind
+    text: str
+    """White space folded; list markers kept out of it (see ``marker``); table cells joined by « | »."""
+    page: int | None = None
+    level: int = 0
+    """Heading: 1 is the outermost, 0 unknown. Item: 1 is the outermost. Otherwise 0."""
+    marker: str = ""
+    """The list marker or automatic number that precedes the text: « • », « a) », « 1.2 »."""
+    rows: tuple[tuple[str, ...], ...] = ()
+    """Table only: cells by row, the header row first where there is one."""
+
+
+class Document(Record):
+    """One file, read."""
+
+    name: str
+    sha256: str
+    kind: SourceKind
+    pages: int | None
+    blocks: tuple[Block, ...]
+    client: str | None = None
+    """Past responses: who it was written for."""
+    client_alias: str | None = None
+    """How that client may be called in a document for another buyer; ``None`` where the name itself may be."""
+    date: str | None = None
+    """Date of the facts, ISO 8601 (year, year-month or day); empty where unknown."""
+
+
+class Passage(Record):
+    """A piece of a document small enough to prove one thing; the unit of search and of citation."""
+
+    id: str
+    """First 12 hexadecimal digits of SHA-256 over document hash, ordinal and text; stable across runs."""
+    kind: SourceKind
+    document: str
+    page: int | None
+    article: str | None
+    """The nearest numbered heading, as written."""
+    headings: tuple[str, ...] = ()
+    """Heading path, outermost first."""
+    text: str
+    client: str | None = None
+    client_alias: str | None = None
+    date: str | None = None
+
+
+class Hit(Record):
+    """A passage found, with its fused score (reciprocal rank fusion: higher is better, at most 2/61)."""
+
+    passage: Passage
+    score: float
+    similarity: float
+    """Cosine between query and passage, in [-1, 1]."""
+
+
+# --- what the buyer imposes --------------------------------------------------------------------------------
+
+
+class Criterion(Record):
+    """An award or selection criterion in the buyer's words."""
+
+    label: str
+    weight: float | None = None
+    unit: Literal["%", "points"] | None = None
+    subcriteria: tuple[Criterion, ...] = ()
+    page: int | None = None
+    note: str = ""
+    """What the buyer adds on how it is appreciated."""
+
+
+class PlanPart(Record):
+    """A named part of a section that carries its own points."""
+
+    title: str
+    points: tuple[str, ...] = ()
+
+
+class PlanNode(Record):
+    """A chapter (level 1) or section (level 2…) of the imposed plan, in the buyer's order."""
+
+    number: str
+    title: str
+    level: int
+    prefix: str = ""
+    """What the buyer prints before the title, separator included: « CHAPITRE 1 – », « 1.1 »."""
+    points: tuple[str, ...] = ()
+    parts: tuple[PlanPart, ...] = ()
+    expected: str | None = None
+    evidence: str | None = None
+    page: int | None = None
+
+
+class Deliverable(Record):
+    """A document to hand in, with what it must contain."""
+
+    code: str
+    title: str
+    points: tuple[str, ...] = ()
+
+
+class Requirement(Record):
+    """One atomic statement of what the solution or the firm must do."""
+
+    id: str
+    text: str
+    mandatory: bool
+    document: str
+    page: int | None = None
+    article: str | None = None
+
+
+class Deadline(Record):
+    """A date and what it closes."""
+
+    label: str
+    date: str | None
+    """``YYYY-MM-DD`` or ``YYYY-MM-DDTHH:MM``; ``None`` where the text gives no full date."""
+    text: str
+
+
+class Place(Record):
+    """Where something stands, word for word."""
+
+    document: str
+    page: int | None
+    quote: str
+
+
+class Inconsistency(Record):
+    """Two places of the tender that cannot both hold, with the question to ask."""
+
+    message: str
+    places: tuple[Place, ...]
+    question: str
+
+
+class Tender(Record):
+    """Everything the buyer imposes (CONTRACTS, ``read --format json``)."""
+
+    object: str | None = None
+    buyer: str | None = None
+    reference: str | None = None
+    criteria: tuple[Criterion, ...] = ()
+    selection_criteria: tuple[Criterion, ...] = ()
+    plan: tuple[PlanNode, ...] = ()
+    plan_rules: tuple[str, ...] = ()
+    distinctions: tuple[str, ...] = ()
+    deliverables: tuple[Deliverable, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    pieces: tuple[str, ...] = ()
+    format_rules: tuple[str, ...] = ()
+    inconsistencies: tuple[Inconsistency, ...] = ()
+
+
+# --- what is drafted ---------------------------------------------------------------------------------------
+
+
+class Point(Record):
+    """One thing a section must answer."""
+
+    text: str
+    part: str | None = None
+    """Title of the part of the section it belongs to."""
+
+
+class SectionBrief(Record):
+    """What a section has to say, before anything is written."""
+
+    number: str
+    title: str
+    level: int
+    chapter: str
+    """Title of the level-1 heading it stands under (its own title at level 1)."""
+    points: tuple[Point, ...]
+    expected: str | None = None
+    evidence: str | None = None
+
+
+Claim = Literal["asked", "fact", "experience", "commitment", "quote"]
+"""What a sentence may claim, by the kind of passage it rests on; ``quote`` is the source's own wording."""
+
+
+class Sentence(Record):
+    """One sentence and the passages that prove it (at least one, except in a gap)."""
+
+    text: str
+    passages: tuple[str, ...]
+    claim: Claim
+
+
+class Paragraph(Record):
+    """The answer to one point, or the gap where nothing proves an answer."""
+
+    id: str
+    """``<section>-<ordinal>``, unique in the mémoire."""
+    point: int
+    """Index into the brief's points."""
+    sentences: tuple[Sentence, ...] = ()
+    gap: str | None = None
+    """The « [À COMPLÉTER : …] » text where no sentence could be proven."""
+
+
+FindingKind = Literal["figure", "name", "claim", "language", "client", "empty", "citation", "gap", "echo"]
+
+
+class Finding(Record):
+    """Something a check saw, in French, with the paragraph concerned."""
+
+    kind: FindingKind
+    message: str
+    paragraph: str | None = None
+
+
+class Section(Record):
+    """A drafted section with everything needed to explain it."""
+
+    number: str
+    title: str
+    brief: SectionBrief
+    paragraphs: tuple[Paragraph, ...]
+    passages: tuple[Passage, ...]
+    """Every passage cited, so that the draft is readable without the index."""
+    findings: tuple[Finding, ...] = ()
+    model: str
+    model_sha256: str
+    prompt_sha256: str
+    inputs_sha256: str
+    """Hash of brief, model, prompts, settings and offered passages: equal means nothing to redo."""
+    seconds: float = Field(ge=0)
+    tokens: int = Field(ge=0)
+    """Tokens decoded."""
+
+
+class Memoire(Record):
+    """The whole answer in the buyer's order; a node without a section is still to be drafted."""
+
+    title: str
+    buyer: str | None
+    reference: str | None
+    plan: tuple[PlanNode, ...]
+    sections: tuple[Section, ...]
+    """Drafted sections, in plan order."""
+
+
+# --- what is measured --------------------------------------------------------------------------------------
+
+
+Verdict = Literal["covered", "partial", "missing", "unscored"]
+
+
+class Metric(Record):
+    """A share in [0, 1] over ``n`` scored items; ``None`` where nothing could be scored."""
+
+    value: float | None
+    n: int
+    unscored: int = 0
+    interval: tuple[float, float] | None = None
+    """Wilson 95 % score interval."""
+
+
+class PointCoverage(Record):
+    text: str
+    verdict: Verdict
+    paragraphs: tuple[str, ...] = ()
+
+
+class SectionCoverage(Record):
+    number: str
+    title: str
+    points: tuple[PointCoverage, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+class CriterionCoverage(Record):
+    label: str
+    weight: float | None
+    coverage: float | None
+    """Share of the points of its chapter that are covered (a partial counts half); ``None`` where no chapter answers it."""
+    points: float | None
+
+
+class CoverageReport(Record):
+    """What the document answers, against plan and criteria (CONTRACTS, ``eval --format json``)."""
+
+    metrics: dict[str, Metric]
+    criteria: tuple[CriterionCoverage, ...]
+    sections: tuple[SectionCoverage, ...]
+    manifest: dict[str, str]

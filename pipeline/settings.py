@@ -1,0 +1,155 @@
+"""One frozen settings tree, grouped by stage. Unknown keys are rejected.
+
+Sources, later ones win: the defaults below; ``settings.toml`` in the user's configuration folder; ``settings.toml``
+in the dossier; environment variables ``MEMOIRE_<GROUP>__<KEY>``; ``--set group.key=value`` on the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pipeline.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout: prompts/, models/ and corpus/ live beside the code."""
+
+
+def _user_folder(variable: str, fallback: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / fallback) / "memoire"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelsSettings(_Group):
+    folder: Path = Field(default_factory=lambda: _user_folder("XDG_DATA_HOME", ".local/share") / "models")
+    """Where verified model files live; shared by all dossiers and checkouts."""
+
+
+class SplitSettings(_Group):
+    passage_chars: int = Field(default=700, ge=200, le=4000)
+    """Longest passage, in characters (about 175 tokens; the default embedder reads 512)."""
+
+
+class EmbedSettings(_Group):
+    model: str = "multilingual-e5-small"
+    batch: int = Field(default=32, ge=1)
+
+
+class RetrieveSettings(_Group):
+    candidates: int = Field(default=40, ge=1)
+    """Passages taken from each of the two indexes before fusion."""
+    rrf_k: int = Field(default=60, ge=1)
+    """Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+
+
+class LlmSettings(_Group):
+    model: str = "qwen2.5-coder-1.5b-instruct-q4_k_m"
+    threads: int = Field(default=0, ge=0)
+    """0: as many as the process may use."""
+    context: int = Field(default=4096, ge=512)
+    """Tokens the model sees at once; prompts here stay under 1,200."""
+    seed: int = 1
+    memory_margin: float = Field(default=1.2, ge=1.0)
+    """Free memory asked for, as a multiple of the file's size (weights plus keys, values and buffers)."""
+
+
+class DraftSettings(_Group):
+    sources_per_point: int = Field(default=3, ge=1, le=8)
+    """Passages a point may rest on: one sentence each."""
+    similarity_floor: float = Field(default=0.80, ge=-1, le=1)
+    """Cosine under which a passage does not speak of the point; see evals/LOG.md for how it was chosen."""
+    max_tokens: int = Field(default=96, ge=16)
+    """Longest answer to one passage, in tokens."""
+    retries: int = Field(default=1, ge=0)
+    """How often a sentence that fails a check is asked again with the finding told to the model."""
+
+
+class Settings(BaseSettings):
+    """The whole tree; build it with :func:`load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMOIRE_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    models: ModelsSettings = ModelsSettings()
+    split: SplitSettings = SplitSettings()
+    embed: EmbedSettings = EmbedSettings()
+    retrieve: RetrieveSettings = RetrieveSettings()
+    llm: LlmSettings = LlmSettings()
+    draft: DraftSettings = DraftSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (env_settings, init_settings)
+
+
+def load(dossier: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
+    """Read the settings that apply to ``dossier``.
+
+    ``overrides`` are ``group.key=value`` strings. Raises SettingsError on an unknown key or a refused value.
+    """
+    files = [_user_folder("XDG_CONFIG_HOME", ".config") / "settings.toml"]
+    if dossier is not None:
+        files.append(dossier / "settings.toml")
+    values: dict[str, Any] = {}
+    for path in files:
+        if path.is_file():
+            try:
+                _merge(values, tomllib.loads(path.read_text(encoding="utf-8")))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise SettingsError(
+                    f"Réglages illisibles : {error}", where=path, remedy="Corrigez ce fichier TOML."
+                ) from error
+    try:
+        tree = Settings(**values)
+        for override in overrides:
+            key, sign, value = override.partition("=")
+            group, dot, name = key.strip().partition(".")
+            if not sign or not dot:
+                raise SettingsError(
+                    f"Réglage « {override} » mal écrit", remedy="Écrivez --set groupe.nom=valeur."
+                )
+            tree = _with(tree, group, name, value.strip())
+        return tree
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"Réglage « {name} » refusé : {first['msg']}",
+            remedy="Les réglages connus sont décrits dans pipeline/settings.py.",
+        ) from error
+
+
+def _with(tree: Settings, group: str, name: str, value: str) -> Settings:
+    dump = tree.model_dump()
+    if group not in dump or name not in dump[group]:
+        raise SettingsError(
+            f"Réglage « {group}.{name} » inconnu",
+            remedy=f"Groupes connus : {', '.join(sorted(dump))}.",
+        )
+    model = type(getattr(tree, group))
+    return tree.model_copy(update={group: model.model_validate({**dump[group], name: value})})
+
+
+def _merge(into: dict[str, Any], new: Mapping[str, Any]) -> None:
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
