@@ -57,7 +57,8 @@ class LlmSettings(_Group):
     """0: as many as the process may use."""
     context: int = Field(default=4096, ge=512)
     """Tokens the model sees at once; prompts here stay under 1,200."""
-    seed: int = 1
+    parallel: int = Field(default=8, ge=1, le=64)
+    """Answers decoded together; 8 gave 2.6 times the throughput of 1 on two cores (FINDINGS), more gained little."""
     memory_margin: float = Field(default=1.2, ge=1.0)
     """Free memory asked for, as a multiple of the file's size (weights plus keys, values and buffers)."""
 

@@ -1,0 +1,499 @@
+"""The command line: parse, call, print. Exit codes: 0 done, 1 a check fell short, 2 wrong use or bad input,
+130 interrupted."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from pipeline import machine, weights
+from pipeline import settings as settings_module
+from pipeline.errors import DossierError, MemoireError, ModelError, SettingsError
+from pipeline.export.text import LABELS, report_to_html, report_to_junit
+from pipeline.records import CoverageReport, Tender
+from pipeline.settings import ROOT, Settings
+
+app = typer.Typer(
+    help="Rédige le mémoire technique d'un marché public, sur vos machines, chaque phrase avec sa source.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+)  # fmt: skip
+models_app = typer.Typer(help="Les fichiers de modèles et leur provenance.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DossierPath = Annotated[Path, typer.Argument(metavar="DOSSIER", help="Dossier de la consultation.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="GROUPE.NOM=VALEUR", help="Change un réglage pour cette fois.")
+]
+FormatOption = Annotated[str, typer.Option("--format", help="text ou json.")]
+
+
+@app.command()
+def new(
+    dossier: DossierPath,
+    dce: Annotated[list[Path], typer.Option("--dce", metavar="CHEMIN", help="Pièce ou dossier de pièces de l'acheteur.")],
+    library: Annotated[
+        list[Path] | None, typer.Option("--library", metavar="CHEMIN", help="Bibliothèque de l'entreprise.")
+    ] = None,
+) -> None:
+    """Crée un dossier : un par consultation, qui contient tout."""
+    from pipeline.workspace import create
+
+    made, left = create(dossier, dce, library or [])
+    for line in left:
+        err.print(line, markup=False)
+    out.print(f"Dossier créé : {made.root} ({len(made.dce_files())} pièces).", markup=False)
+
+
+@app.command()
+def read(
+    paths: Annotated[list[Path], typer.Argument(metavar="DOSSIER ou FICHIER…", help="Un dossier, ou des fichiers.")],
+    form: FormatOption = "text",
+) -> None:
+    """Lit ce que l'acheteur impose : plan, critères, exigences, dates."""
+    from pipeline import run
+    from pipeline.readers import read as read_file
+    from pipeline.tender import read_tender
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "text", "json")
+    written = None
+    if len(paths) == 1 and paths[0].is_dir():
+        tender, written = run.read_dossier(open_dossier(paths[0]))
+    else:
+        tender = read_tender([read_file(path) for path in paths])
+    if form == "json":
+        _print_json(tender)
+    else:
+        _show_tender(tender)
+        if written is not None:
+            out.print(f"\nÉcrit dans {written} ; corrigez ce fichier à la main si besoin.", markup=False)
+
+
+@app.command()
+def index(dossier: DossierPath, set_: Set = None) -> None:
+    """Découpe et indexe les pièces et la bibliothèque ; ne refait que ce qui a changé."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    started = time.monotonic()
+    built, library, fresh = run.index_dossier(folder, run.load_embedder(settings), settings)
+    for line in library.unread:
+        err.print(line, markup=False)
+    kinds = {kind: sum(p.kind == kind for p in built.passages) for kind in ("dce", "response", "component", "firm")}
+    out.print(
+        f"{len(built.passages)} passages ({kinds['dce']} du DCE, {kinds['response']} de réponses antérieures, "
+        f"{kinds['component']} de fiches de composants, {kinds['firm']} de l'entreprise), dont {fresh} nouveaux, "
+        f"en {time.monotonic() - started:.0f} s.",
+        markup=False,
+    )
+
+
+@app.command()
+def search(
+    dossier: DossierPath,
+    question: Annotated[str, typer.Argument(metavar="QUESTION")],
+    k: Annotated[int, typer.Option("--k", min=1, max=100, help="Nombre de passages.")] = 5,
+    form: FormatOption = "text",
+    set_: Set = None,
+) -> None:
+    """Cherche des passages."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "text", "json")
+    folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    hits = run.search_dossier(folder, question, k, run.load_embedder(settings), settings)
+    if form == "json":
+        found = [
+            {"passage": h.passage.id, "kind": h.passage.kind, "document": h.passage.document, "page": h.passage.page,
+             "article": h.passage.article, "text": h.passage.text, "score": h.score}
+            for h in hits
+        ]  # fmt: skip
+        _print_json({"hits": found})
+        return
+    for number, hit in enumerate(hits, start=1):
+        page = f", p. {hit.passage.page}" if hit.passage.page is not None else ""
+        out.print(f"{number}. {hit.passage.document}{page} – {hit.passage.article or ''}", markup=False, style="bold")
+        out.print(f"   {hit.passage.text}", markup=False)
+
+
+@app.command()
+def draft(
+    dossier: DossierPath,
+    section: Annotated[list[str] | None, typer.Option("--section", metavar="5.3", help="Section ou chapitre.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Rédige de nouveau même si rien n'a changé.")] = False,
+    set_: Set = None,
+) -> None:
+    """Rédige les sections ; reprend où il s'était arrêté ; n'écrase jamais un texte modifié à la main."""
+    from pipeline.workspace import open_dossier
+
+    _draft(open_dossier(dossier), section or [], settings_module.load(dossier, set_ or []), force)
+
+
+def _draft(dossier: Any, sections: list[str], settings: Settings, force: bool = False) -> None:
+    from pipeline import run
+    from pipeline.outline import chosen, outline
+    from pipeline.workspace import read_consultation
+
+    briefs = chosen(outline(read_consultation(dossier).plan), sections)
+    embedder = run.load_embedder(settings)
+    started = time.monotonic()
+    with _bar(len(briefs)) as (advance, tick):
+        work = run.draft_dossier(
+            dossier, sections, embedder, lambda: run.load_model(settings), settings, force=force, progress=tick
+        )
+        for brief, drafted, path in work:
+            advance(f"{brief.number} {brief.title}")
+            gaps = sum(p.gap is not None for p in drafted.paragraphs)
+            note = f", {gaps} à compléter" if gaps else ""
+            if path is None:
+                line = f"{brief.number} {brief.title} : à jour."
+            else:
+                beside = f" (texte modifié à la main : proposé dans {path.name})" if "proposed" in path.name else ""
+                rate = drafted.tokens / drafted.seconds if drafted.seconds else 0
+                line = (
+                    f"{brief.number} {brief.title} : {len(brief.points)} points{note}, {drafted.seconds:.0f} s, "
+                    f"{rate:.0f} jetons/s{beside}."
+                )
+            out.print(line, markup=False)
+    out.print(f"{len(briefs)} sections en {time.monotonic() - started:.0f} s.", markup=False)
+
+
+@app.command()
+def export(
+    dossier: DossierPath,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FICHIER")] = None,
+    form: Annotated[str, typer.Option("--format", help="docx, md ou html.")] = "docx",
+) -> None:
+    """Écrit le document dans le plan de l'acheteur."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "docx", "md", "html")
+    path = run.export_dossier(open_dossier(dossier), output, form)  # type: ignore[arg-type]
+    out.print(f"Document écrit : {path}", markup=False)
+
+
+@app.command("eval")
+def evaluate(
+    dossier: DossierPath,
+    form: Annotated[str, typer.Option("--format", help="text, json, junit ou html.")] = "text",
+    fail_under: Annotated[
+        float | None, typer.Option("--fail-under", min=0, max=1, help="Sort en 1 si la couverture est inférieure.")
+    ] = None,
+) -> None:
+    """Mesure la couverture du plan et des critères."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "text", "json", "junit", "html")
+    report = run.evaluate_dossier(open_dossier(dossier))
+    if form == "json":
+        _print_json(report)
+    elif form == "junit":
+        sys.stdout.write(report_to_junit(report))
+    elif form == "html":
+        sys.stdout.write(report_to_html(report, dossier.name))
+    else:
+        _show_report(report)
+    metric = report.metrics["weighted_coverage"] if report.metrics["weighted_coverage"].n else report.metrics["point_coverage"]
+    if fail_under is not None and (metric.value is None or metric.value < fail_under):
+        err.print(f"Couverture {_percent(metric.value)}, sous le seuil de {_percent(fail_under)}.", markup=False)
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Où faire le dossier d'exemple.")] = Path("demo"),
+    section: Annotated[list[str] | None, typer.Option("--section", metavar="4.3", help="Seulement ces sections.")] = None,
+) -> None:
+    """Fait tout le travail sur le dossier d'exemple et dit où sont le document et le rapport."""
+    from pipeline import run
+    from pipeline.workspace import create, open_dossier, write_whole
+
+    settings = settings_module.load(folder if folder.is_dir() else None)
+    corpus = ROOT / "corpus"
+    if not (folder / "dossier.yaml").is_file():
+        create(folder, [corpus / "dce"], [corpus / "library"])
+    dossier = open_dossier(folder)
+    tender, _ = run.read_dossier(dossier)
+    out.print(f"Lu : {len(tender.plan)} titres imposés, {len(tender.criteria)} critères, {len(tender.requirements)} exigences.")
+    built, _, fresh = run.index_dossier(dossier, run.load_embedder(settings), settings)
+    out.print(f"Indexé : {len(built.passages)} passages, dont {fresh} nouveaux.")
+    _draft(dossier, section or [], settings)
+    document = run.export_dossier(dossier, None, "docx")
+    report = run.evaluate_dossier(dossier)
+    page = dossier.export / "couverture.html"
+    write_whole(page, report_to_html(report, tender.object or folder.name))
+    _show_report(report)
+    out.print(f"\nDocument Word : {document.resolve()}\nRapport de couverture : {page.resolve()}", markup=False)
+
+
+# --- models ------------------------------------------------------------------------------------------------
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """Liste les modèles connus et dit lesquels sont sur cette machine."""
+    manifest = weights.load_manifest(settings_module.load().models.folder)
+    table = Table("Nom", "Rôle", "Licence", "Éditeur", "Taille", "Présent")
+    for model in manifest.models:
+        present = "oui" if manifest.path(model).exists() else "non"
+        table.add_row(
+            model.name, {"llm": "rédaction", "embedder": "vecteurs"}[model.role], model.licence,
+            f"{model.publisher} ({model.country})", f"{model.bytes / 1e6:,.0f} Mo".replace(",", " "), present,
+        )  # fmt: skip
+    out.print(table)
+
+
+@models_app.command("fetch")
+def models_fetch(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NOM…", help="Par défaut : les modèles par défaut.")] = None,
+) -> None:
+    """Obtient des modèles et vérifie leur SHA-256 ; reprend un téléchargement interrompu."""
+    manifest = weights.load_manifest(settings_module.load().models.folder)
+    for name in names or [model.name for model in weights.defaults(manifest)]:
+        model = manifest.find(name)
+        if manifest.path(model).exists():
+            path = weights.verified(manifest, name)
+            out.print(f"{name} : présent et vérifié ({path}).", markup=False)
+            continue
+        out.print(f"{name} : téléchargement de {model.bytes / 1e6:,.0f} Mo…".replace(",", " "), markup=False)
+
+        def progress(what: str, done: int, total: int) -> None:
+            if total > 1:
+                out.print(f"  {what} : partie {done} sur {total}", markup=False)
+
+        path = weights.fetch(manifest, name, progress)
+        out.print(f"{name} : obtenu et vérifié ({path}).", markup=False)
+
+
+@models_app.command("verify")
+def models_verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NOM…", help="Par défaut : tous ceux présents.")] = None,
+) -> None:
+    """Vérifie à nouveau le SHA-256 des modèles présents."""
+    manifest = weights.load_manifest(settings_module.load().models.folder)
+    chosen = names or [model.name for model in manifest.models if manifest.path(model).exists()]
+    if not chosen:
+        raise ModelError("Aucun modèle sur cette machine", where=manifest.folder, remedy="Lancez « memoire models fetch ».")
+    for name in chosen:
+        weights.verified(manifest, name, again=True)
+        out.print(f"{name} : SHA-256 conforme.", markup=False)
+
+
+@models_app.command("add")
+def models_add(
+    path: Annotated[Path, typer.Argument(metavar="FICHIER", help="Fichier GGUF ou dossier sentence-transformers.")],
+    licence: Annotated[str, typer.Option("--licence", prompt="Licence du modèle (SPDX)", help="Licence, en SPDX.")],
+    publisher: Annotated[str, typer.Option("--publisher", prompt="Éditeur du modèle", help="Qui le publie.")],
+    country: Annotated[str, typer.Option("--country", help="Pays de l'éditeur (ISO 3166).")] = "??",
+    chat: Annotated[str, typer.Option("--chat", help="Gabarit de dialogue : chatml, llama3, mistral, gemma.")] = "chatml",
+    context: Annotated[int, typer.Option("--context", min=512, help="Longueur de contexte, en jetons.")] = 4096,
+    name: Annotated[str | None, typer.Option("--name", help="Nom sous lequel le désigner.")] = None,
+) -> None:
+    """Enregistre un modèle que vous avez déjà (Mistral, Lucie, EuroLLM, Apertus, Qwen…)."""
+    manifest = weights.load_manifest(settings_module.load().models.folder)
+    model = weights.add(
+        manifest, path, licence=licence, publisher=publisher, country=country, chat=chat, context=context, name=name
+    )
+    setting = "llm.model" if model.role == "llm" else "embed.model"
+    out.print(f"Modèle « {model.name} » enregistré. Pour l'utiliser : --set {setting}={model.name}", markup=False)
+
+
+@app.command()
+def doctor(form: FormatOption = "text") -> None:
+    """Dit ce que cette machine peut faire, et quoi faire quand elle ne peut pas."""
+    _known_format(form, "text", "json")
+    settings = settings_module.load()
+    checks = [_check_machine(), *_check_models(settings), _check_generation(settings)]
+    if form == "json":
+        _print_json({"checks": checks})
+    else:
+        for check in checks:
+            mark = "✔" if check["ok"] else "✘"
+            out.print(f"{mark} {check['what']} : {check['found']}", markup=False)
+            if not check["ok"]:
+                out.print(f"  → {check['remedy']}", markup=False)
+    if not all(check["ok"] for check in checks):
+        raise typer.Exit(1)
+
+
+def _check_machine() -> dict[str, Any]:
+    total = machine.memory_total()
+    found = (
+        f"{platform.machine()}, {machine.cores()} cœurs, {machine.memory_available() / 1e9:.1f} Go libres"
+        f"{f' sur {total / 1e9:.1f} Go' if total else ''}, jeux d'instructions : "
+        f"{', '.join(machine.instruction_sets()) or 'aucun reconnu'}"
+    )
+    return {"what": "Machine", "ok": True, "found": found, "remedy": ""}
+
+
+def _check_models(settings: Settings) -> list[dict[str, Any]]:
+    manifest = weights.load_manifest(settings.models.folder)
+    checks = []
+    for what, name in (("Modèle de rédaction", settings.llm.model), ("Modèle de vecteurs", settings.embed.model)):
+        try:
+            path = weights.verified(manifest, name)
+            checks.append({"what": what, "ok": True, "found": f"{name}, vérifié ({path})", "remedy": ""})
+        except MemoireError as error:
+            checks.append({"what": what, "ok": False, "found": error.what, "remedy": error.remedy})
+    return checks
+
+
+def _check_generation(settings: Settings) -> dict[str, Any]:
+    """One token in a child process: a crash of the native code is seen, not suffered."""
+    code = (
+        "from pipeline import run, settings; from pipeline.llm import Prompt; "
+        f"m = run.load_model(settings.load(overrides=['llm.model={settings.llm.model}', 'llm.context=512'])); "
+        "print(m.write([Prompt('Réponds.', (), 'Bonjour')], 1)[0].tokens)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+        )
+    what = "Génération d'un jeton"
+    if outcome.returncode == 0:
+        return {"what": what, "ok": True, "found": "réussie", "remedy": ""}
+    if outcome.returncode < 0:
+        return {
+            "what": what, "ok": False, "found": f"le code natif s'est arrêté sur le signal {-outcome.returncode}",
+            "remedy": "Supprimez .venv et le cache de llama-cpp-python (~/.cache/memoire/wheels), puis lancez « make setup ».",
+        }  # fmt: skip
+    last = next((line for line in reversed(outcome.stderr.splitlines()) if line.strip()), "échec sans message")
+    return {"what": what, "ok": False, "found": last.split(": ", 1)[-1], "remedy": "Corrigez les points ci-dessus d'abord."}
+
+
+# --- showing -----------------------------------------------------------------------------------------------
+
+
+def _show_tender(tender: Tender) -> None:
+    for name, value in (("Objet", tender.object), ("Acheteur", tender.buyer), ("Référence", tender.reference)):
+        out.print(f"{name} : {value or 'non trouvé'}", markup=False)
+    if tender.deadlines:
+        out.print("\nDates", style="bold")
+        for deadline in tender.deadlines:
+            out.print(f"  {deadline.date or '?'}  {deadline.label}", markup=False)
+    for title, criteria in (("Critères d'attribution", tender.criteria), ("Critères de sélection", tender.selection_criteria)):
+        if criteria:
+            out.print(f"\n{title}", style="bold")
+            for criterion in criteria:
+                weight = "?" if criterion.weight is None else f"{criterion.weight:g} {criterion.unit or ''}".strip()
+                out.print(f"  {weight:>6}  {criterion.label}{_page(criterion.page)}", markup=False)
+                for child in criterion.subcriteria:
+                    out.print(f"          {child.weight:g} {child.unit or ''}  {child.label}", markup=False)
+    out.print(f"\nPlan imposé{'' if tender.plan else ' : aucun'}", style="bold")
+    for node in tender.plan:
+        points = len(node.points) + sum(len(part.points) for part in node.parts)
+        detail = f" ({points} points)" if points else ""
+        out.print(f"  {'  ' * (node.level - 1)}{node.prefix} {node.title}{detail}{_page(node.page)}", markup=False)
+    if tender.deliverables:
+        out.print("\nLivrables", style="bold")
+        for deliverable in tender.deliverables:
+            out.print(f"  {deliverable.code}  {deliverable.title}", markup=False)
+    out.print(f"\nExigences : {len(tender.requirements)}", markup=False)
+
+
+def _page(page: int | None) -> str:
+    return f"  [p. {page}]" if page is not None else ""
+
+
+def _show_report(report: CoverageReport) -> None:
+    for name, metric in report.metrics.items():
+        span = f" [{_percent(metric.interval[0])} – {_percent(metric.interval[1])}]" if metric.interval else ""
+        out.print(f"{LABELS[name]} : {_percent(metric.value)}{span} (n = {metric.n})", markup=False)
+    missing = [(s.number, p.text) for s in report.sections for p in s.points if p.verdict == "missing"]
+    if missing:
+        out.print(f"Points manquants : {len(missing)}", markup=False)
+        for number, text in missing[:10]:
+            out.print(f"  {number}  {text}", markup=False)
+
+
+def _percent(value: float | None) -> str:
+    return "non mesuré" if value is None else f"{100 * value:.1f} %".replace(".", ",")
+
+
+def _print_json(value: Any) -> None:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def _known_format(form: str, *known: str) -> None:
+    if form not in known:
+        raise SettingsError(f"Format « {form} » inconnu", remedy=f"Formats : {', '.join(known)}.")
+
+
+class _bar:  # noqa: N801
+    """A bar on a terminal: section, tokens a second, time left. Elsewhere nothing, the plain lines are enough."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.started = time.monotonic()
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g}"),
+            TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[left]}"), console=err, transient=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> tuple[Callable[[str], None], Callable[[Any], None]]:
+        if err.is_terminal:
+            self.progress.start()
+        self.task = self.progress.add_task("Préparation", total=self.total, rate="", left="")
+        return self.advance, self.tick
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def advance(self, name: str) -> None:
+        self.done += 1
+        spent = time.monotonic() - self.started
+        left = spent / self.done * (self.total - self.done)
+        self.progress.update(self.task, completed=self.done, description=name, left=f"encore {left / 60:.0f} min")
+
+    def tick(self, progress: Any) -> None:
+        rate = progress.tokens / progress.seconds if progress.seconds else 0
+        self.progress.update(self.task, description=f"Section {progress.number}", rate=f"{rate:.0f} jetons/s")
+
+
+def main() -> None:
+    """Entry point: one clear line and the right exit code for every expected failure."""
+    warnings.simplefilter("ignore")
+    try:
+        app(standalone_mode=False)
+        sys.exit(0)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("Interrompu. Ce qui était terminé est enregistré ; relancez la même commande pour continuer.")
+        sys.exit(130)
+    except MemoireError as error:
+        err.print(str(error), markup=False)
+        sys.exit(2)
+    except OSError as error:
+        line = DossierError(f"Écriture ou lecture impossible : {error.strerror or error}", where=error.filename)
+        err.print(str(line), markup=False)
+        sys.exit(2)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own usage errors
+            err.print(f"{error.format_message()} Voyez « memoire --help ».", markup=False)
+            sys.exit(2)
+        raise

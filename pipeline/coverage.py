@@ -1,0 +1,189 @@
+"""Tender, Memoire -> CoverageReport: what the document answers, against plan and criteria.
+
+Deterministic. A point is covered when its paragraph has a sentence that rests on the firm's library and every such
+sentence passes the checks again; partial when one does not; missing when the paragraph is a gap or the section is not
+drafted. Intervals are Wilson's 95 % score intervals (JASA 22, 1927). What no scorer measures yet is reported with
+n = 0, never as zero.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from pipeline import verify
+from pipeline.french import fold, looks_english, stems
+from pipeline.outline import outline
+from pipeline.records import (
+    CoverageReport,
+    Criterion,
+    CriterionCoverage,
+    Memoire,
+    Metric,
+    Paragraph,
+    Passage,
+    PlanNode,
+    PointCoverage,
+    Section,
+    SectionBrief,
+    SectionCoverage,
+    Sentence,
+    Tender,
+    Verdict,
+)
+
+METRICS = (
+    "plan_conformity", "point_coverage", "weighted_coverage", "citation_precision", "citation_recall", "figure_support",
+    "requirement_trace", "evidence_present", "distinction_labels", "french", "redundancy",
+)  # fmt: skip
+KINSHIP = 0.18
+"""Share of a criterion's stems found in a chapter's titles and points under which no chapter is said to answer it."""
+
+
+def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: dict[str, str]) -> CoverageReport:
+    """Score a mémoire. ``headings``: those of the exported document, read back, in order."""
+    drafted = {section.number: section for section in memoire.sections}
+    sections = [_section(brief, drafted.get(brief.number)) for brief in outline(memoire.plan)]
+    criteria = tuple(_criterion(criterion, memoire.plan, sections) for criterion in tender.criteria)
+    said = [(sentence, section) for section in memoire.sections for p in section.paragraphs for sentence in p.sentences]
+    own = [(sentence, section) for sentence, section in said if sentence.claim != "asked"]
+    verdicts = [point.verdict for section in sections for point in section.points]
+    weighed = [c for c in criteria if c.coverage is not None and c.weight]
+    metrics = {
+        "plan_conformity": conformity(memoire.plan, headings),
+        "point_coverage": share([{"covered": 1.0, "partial": 0.5}.get(v, 0.0) for v in verdicts]),
+        "weighted_coverage": Metric(
+            value=sum((c.coverage or 0) * (c.weight or 0) for c in weighed) / sum(c.weight or 0 for c in weighed) if weighed else None,
+            n=len(weighed), unscored=len(criteria) - len(weighed),
+        ),
+        "citation_precision": share([float(not _remarks(s, section)) for s, section in own]),
+        "citation_recall": share([float(bool(s.passages) and _exist(s, section)) for s, section in said]),
+        "figure_support": share(
+            [float(not any(r.kind in ("figure", "name") for r in _remarks(s, section)))
+             for s, section in own if verify.quantities(s.text) or verify.names(s.text)]
+        ),
+        "requirement_trace": _trace(tender, said),
+        "french": share([float(not looks_english(s.text)) for s, _ in said]),
+        "redundancy": _unique([s.text for s, _ in own]),
+    }  # fmt: skip
+    unmeasured = Metric(value=None, n=0)
+    return CoverageReport(
+        metrics={name: metrics.get(name, unmeasured) for name in METRICS}, criteria=criteria,
+        sections=tuple(sections), manifest=manifest,
+    )  # fmt: skip
+
+
+def share(values: Sequence[float]) -> Metric:
+    """Mean of values in [0, 1] with Wilson's interval; nothing scored gives ``None``."""
+    n = len(values)
+    if not n:
+        return Metric(value=None, n=0)
+    p, z = sum(values) / n, 1.959964
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Metric(value=p, n=n, interval=(max(0.0, centre - half), min(1.0, centre + half)))
+
+
+def heading(node: PlanNode) -> str:
+    """A plan node as the document must print it."""
+    return f"{node.prefix} {node.title}".strip()
+
+
+def conformity(plan: Sequence[PlanNode], headings: Sequence[str]) -> Metric:
+    """Share of the plan's headings found in the document in the same order, extra ones counting against it."""
+    wanted = [fold(heading(node)) for node in plan]
+    found = [fold(text) for text in headings]
+    if not wanted:
+        return Metric(value=None, n=0)
+    matched = sum(block.size for block in SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks())
+    size = max(len(wanted), len(found))
+    return share([1.0] * matched + [0.0] * (size - matched))
+
+
+def _section(brief: SectionBrief, section: Section | None) -> SectionCoverage:
+    points = []
+    for number, point in enumerate(brief.points):
+        paragraphs = [p for p in section.paragraphs if p.point == number] if section else []
+        verdict = _verdict(paragraphs, section) if section else "missing"
+        points.append(PointCoverage(text=point.text, verdict=verdict, paragraphs=tuple(p.id for p in paragraphs)))
+    return SectionCoverage(
+        number=brief.number, title=brief.title, points=tuple(points), findings=section.findings if section else ()
+    )
+
+
+def _verdict(paragraphs: Sequence[Paragraph], section: Section) -> Verdict:
+    own = [s for p in paragraphs for s in p.sentences if s.claim != "asked"]
+    if not own:
+        return "missing"
+    sound = [not _remarks(sentence, section) for sentence in own]
+    return "covered" if all(sound) else "partial"
+
+
+def _remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
+    passages = [p for p in section.passages if p.id in sentence.passages]
+    if not passages:
+        return [verify.Remark("citation", "Aucune source.")]
+    topic = " ".join([section.title, "référence", *(point.text for point in section.brief.points)])
+    return verify.check(sentence.text, passages, topic)
+
+
+def _exist(sentence: Sentence, section: Section) -> bool:
+    known = {passage.id for passage in section.passages}
+    return all(name in known for name in sentence.passages)
+
+
+def _criterion(criterion: Criterion, plan: Sequence[PlanNode], sections: Sequence[SectionCoverage]) -> CriterionCoverage:
+    chapter = chapter_for(criterion, plan)
+    verdicts = [
+        point.verdict for s in sections for point in s.points
+        if chapter is not None and (s.number == chapter.number or s.number.startswith(f"{chapter.number}."))
+    ]  # fmt: skip
+    coverage = sum({"covered": 1.0, "partial": 0.5}.get(v, 0.0) for v in verdicts) / len(verdicts) if verdicts else None
+    points = None if coverage is None or criterion.weight is None else coverage * criterion.weight
+    return CriterionCoverage(label=criterion.label, weight=criterion.weight, coverage=coverage, points=points)
+
+
+def chapter_for(criterion: Criterion, plan: Sequence[PlanNode]) -> PlanNode | None:
+    """The chapter a criterion pays: the one it names, else the one whose titles and points share most of its words."""
+    chapters = [node for node in plan if node.level == 1 and node.number != "ANNEXES"]
+    named = re.search(r"\bchapitre\s+(\w+)", fold(criterion.label))
+    if named:
+        return next((node for node in chapters if fold(node.number) == named[1]), None)
+    wanted = set(stems(criterion.label))
+    if not wanted or re.search(r"\b(?:prix|financ|cout|tarif)", fold(criterion.label)[:60]):
+        return None
+
+    def shared(chapter: PlanNode) -> float:
+        own = [n for n in plan if n.number == chapter.number or n.number.startswith(f"{chapter.number}.")]
+        title = set(stems(chapter.title))
+        rest = {s for n in own for text in (n.title, *n.points) for s in stems(text)}
+        return (2 * len(wanted & title) + len(wanted & rest)) / (3 * len(wanted))
+
+    best = max(chapters, key=shared, default=None)
+    return best if best is not None and shared(best) >= KINSHIP else None
+
+
+def _trace(tender: Tender, said: Sequence[tuple[Sentence, Section]]) -> Metric:
+    """Share of the mandatory requirements that some paragraph refers to."""
+    wanted = [r for r in tender.requirements if r.mandatory]
+    cited: set[str] = set()
+    for sentence, section in said:
+        if sentence.claim == "asked":
+            cited |= {_code(p) for p in section.passages if p.id in sentence.passages}
+    return share([float(r.id in cited) for r in wanted]) if wanted else Metric(value=None, n=0)
+
+
+def _code(passage: Passage) -> str:
+    return re.split(r"\s*[–—:]\s|\s-\s", passage.text, maxsplit=1)[0].strip()
+
+
+def _unique(texts: Sequence[str]) -> Metric:
+    """Share of sentences that are not said twice."""
+    seen: set[str] = set()
+    values = []
+    for text in texts:
+        values.append(float(fold(text) not in seen))
+        seen.add(fold(text))
+    return share(values)

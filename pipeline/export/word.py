@@ -1,0 +1,191 @@
+"""Memoire -> DOCX: the buyer's headings as real heading styles, citations, list of sources, gaps in front."""
+
+from __future__ import annotations
+
+import io
+
+import docx
+from docx.document import Document as WordDocument
+from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_COLOR_INDEX
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
+from docx.shared import Cm, Pt, RGBColor
+from docx.text.paragraph import Paragraph as WordParagraph
+
+from pipeline.coverage import heading
+from pipeline.export import NOTICE, TO_DRAFT, Sources, gaps, is_leaf, place, section_of, sources
+from pipeline.french import typeset
+from pipeline.records import Memoire, Section
+
+FONT = "Liberation Sans"
+INK = RGBColor(0x1F, 0x3A, 0x5F)
+FRONT_MATTER = ("Table des matières", "Points à compléter", "Liste des sources")
+"""Titles the tool adds around the buyer's plan; set in a style of their own, so they are no headings of the plan."""
+
+
+def to_docx(memoire: Memoire) -> bytes:
+    """The document as bytes: write them whole with :func:`pipeline.run.export`."""
+    document = docx.Document()
+    _styles(document)
+    numbered = sources(memoire)
+    _cover(document, memoire)
+    _contents(document, memoire)
+    _to_complete(document, memoire)
+    document.add_page_break()
+    for position, node in enumerate(memoire.plan):
+        title = document.add_heading(heading(node), level=min(node.level, 9))
+        title.paragraph_format.page_break_before = node.level == 1 and position > 0
+        section = section_of(memoire, node)
+        if section is not None:
+            _body(document, section, numbered)
+        elif is_leaf(memoire, node):
+            _marked(document.add_paragraph(), typeset(TO_DRAFT))
+    _sources(document, numbered)
+    stream = io.BytesIO()
+    document.save(stream)
+    return stream.getvalue()
+
+
+def _styles(document: WordDocument) -> None:
+    page = document.sections[0]
+    page.page_width, page.page_height = Cm(21), Cm(29.7)
+    page.left_margin = page.right_margin = Cm(2.3)
+    page.top_margin = page.bottom_margin = Cm(2.2)
+    normal = document.styles["Normal"]
+    normal.font.name, normal.font.size = FONT, Pt(10.5)
+    normal.paragraph_format.space_after = Pt(6)
+    normal.paragraph_format.line_spacing = 1.15
+    _language(normal.element.get_or_add_rPr())
+    for level, size in ((1, 16), (2, 13), (3, 11.5)):
+        style = document.styles[f"Heading {level}"]
+        style.font.name, style.font.size, style.font.color.rgb = FONT, Pt(size), INK
+        style.element.rPr.rFonts.set(qn("w:ascii"), FONT)
+        style.element.rPr.rFonts.set(qn("w:hAnsi"), FONT)
+        for attribute in ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme"):
+            style.element.rPr.rFonts.attrib.pop(qn(f"w:{attribute}"), None)
+        style.paragraph_format.space_before, style.paragraph_format.space_after = Pt(14), Pt(6)
+    for name, size, bold in (("Point", 10.5, True), ("Partie", 11, True), ("Titre liminaire", 15, True), ("Source", 9, False)):
+        style = document.styles.add_style(name, 1)
+        style.base_style = normal
+        style.font.size, style.font.bold = Pt(size), bold
+        style.paragraph_format.keep_with_next = bold
+        if bold:
+            style.font.color.rgb = INK
+    document.core_properties.language = "fr-FR"
+
+
+def _language(properties: object) -> None:
+    language = OxmlElement("w:lang")
+    language.set(qn("w:val"), "fr-FR")
+    properties.append(language)  # type: ignore[attr-defined]
+
+
+def _cover(document: WordDocument, memoire: Memoire) -> None:
+    document.core_properties.title = memoire.title
+    document.core_properties.comments = NOTICE
+    document.core_properties.author = ""
+    for _ in range(6):
+        document.add_paragraph()
+    title = document.add_paragraph()
+    title.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    run = title.add_run("Mémoire technique")
+    run.font.size, run.font.bold, run.font.color.rgb = Pt(30), True, INK
+    for text, size in ((memoire.title, 14), (memoire.buyer or "", 12), (f"Référence : {memoire.reference}" if memoire.reference else "", 11)):
+        if text:
+            line = document.add_paragraph()
+            line.alignment = WD_ALIGN_PARAGRAPH.CENTER
+            line.add_run(typeset(text)).font.size = Pt(size)
+    for _ in range(4):
+        document.add_paragraph()
+    notice = document.add_paragraph()
+    notice.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    run = notice.add_run(typeset(NOTICE))
+    run.italic, run.font.size = True, Pt(9)
+    document.add_page_break()
+
+
+def _contents(document: WordDocument, memoire: Memoire) -> None:
+    """A contents field whose entries are already written: readable as it is, brought up to date by Word."""
+    document.add_paragraph(FRONT_MATTER[0], style="Titre liminaire")
+    first = document.add_paragraph()
+    _field(first, "begin")
+    instruction = first.add_run()
+    text = OxmlElement("w:instrText")
+    text.set(qn("xml:space"), "preserve")
+    text.text = ' TOC \\o "1-3" \\h \\z \\u '
+    instruction._r.append(text)
+    _field(first, "separate")
+    line = first
+    for position, node in enumerate(memoire.plan):
+        line = first if position == 0 else document.add_paragraph()
+        line.paragraph_format.left_indent = Cm(0.8 * (node.level - 1))
+        line.paragraph_format.space_after = Pt(2)
+        line.add_run(heading(node)).bold = node.level == 1
+    _field(line, "end")
+
+
+def _field(paragraph: WordParagraph, kind: str) -> None:
+    run = paragraph.add_run()
+    character = OxmlElement("w:fldChar")
+    character.set(qn("w:fldCharType"), kind)
+    if kind == "begin":
+        character.set(qn("w:dirty"), "true")
+    run._r.append(character)
+
+
+def _to_complete(document: WordDocument, memoire: Memoire) -> None:
+    found = gaps(memoire)
+    if not found:
+        return
+    document.add_page_break()
+    document.add_paragraph(FRONT_MATTER[1], style="Titre liminaire")
+    for section, paragraph in found:
+        line = document.add_paragraph(style="List Bullet")
+        line.add_run(f"{section.number} {section.title} : ")
+        _highlight(line, paragraph.gap or "")
+
+
+def _body(document: WordDocument, section: Section, numbered: Sources) -> None:
+    part = None
+    for paragraph in section.paragraphs:
+        point = section.brief.points[paragraph.point]
+        if point.part and point.part != part:
+            document.add_paragraph(point.part, style="Partie")
+            part = point.part
+        document.add_paragraph(point.text, style="Point")
+        if paragraph.gap:
+            _marked(document.add_paragraph(), paragraph.gap)
+        own = [sentence for sentence in paragraph.sentences if sentence.claim != "asked"]
+        asked = [sentence for sentence in paragraph.sentences if sentence.claim == "asked"]
+        for group in (own, asked):
+            if not group:
+                continue
+            line = document.add_paragraph()
+            for position, sentence in enumerate(group):
+                run = line.add_run((" " if position else "") + sentence.text)
+                mark = line.add_run("\u00a0" + numbered.marks(sentence))
+                mark.font.size = Pt(8)
+                mark.font.color.rgb = RGBColor(0x55, 0x55, 0x55)
+                run.italic = sentence.claim == "asked"
+
+
+def _marked(paragraph: WordParagraph, text: str) -> None:
+    _highlight(paragraph, text)
+
+
+def _highlight(paragraph: WordParagraph, text: str) -> None:
+    run = paragraph.add_run(text)
+    run.font.highlight_color = WD_COLOR_INDEX.YELLOW
+    run.bold = True
+
+
+def _sources(document: WordDocument, numbered: Sources) -> None:
+    if not numbered.passages:
+        return
+    document.add_page_break()
+    document.add_paragraph(FRONT_MATTER[2], style="Titre liminaire")
+    for number, passage in enumerate(numbered.passages, start=1):
+        line = document.add_paragraph(style="Source")
+        line.paragraph_format.left_indent, line.paragraph_format.first_line_indent = Cm(0.9), Cm(-0.9)
+        line.add_run(f"[{number}] ").bold = True
+        line.add_run(typeset(place(passage)))

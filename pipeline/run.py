@@ -1,0 +1,149 @@
+"""The whole pipeline on one screen: each function takes a dossier one stage further and leaves its record on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pipeline import index as index_stage
+from pipeline import weights
+from pipeline.coverage import cover
+from pipeline.draft import Progress, Sources, draft_section
+from pipeline.embed import Embedder, FolderEmbedder
+from pipeline.errors import DossierError
+from pipeline.export.text import to_html, to_markdown
+from pipeline.export.word import to_docx
+from pipeline.index import Index
+from pipeline.library import Library, read_library
+from pipeline.llm import LanguageModel, LlamaCpp
+from pipeline.outline import chosen, outline
+from pipeline.readers import read
+from pipeline.readers.docx import read_docx
+from pipeline.records import CoverageReport, Hit, Memoire, Section, SectionBrief, Tender
+from pipeline.retrieve import retrieve
+from pipeline.settings import Settings
+from pipeline.split import split
+from pipeline.tender import read_tender
+from pipeline.workspace import Dossier, read_consultation, read_draft, write_draft, write_tender
+
+Format = Literal["docx", "md", "html"]
+
+
+def read_dossier(dossier: Dossier) -> tuple[Tender, Path]:
+    """Read the buyer's documents; returns what is believed, and the file that was written."""
+    tender = read_tender([read(path) for path in dossier.dce_files()])
+    with dossier.lock():
+        written = write_tender(dossier, tender)
+        dossier.note("read", file=written.name, plan=len(tender.plan), criteria=len(tender.criteria))
+    return read_consultation(dossier), written
+
+
+def index_dossier(dossier: Dossier, embedder: Embedder, settings: Settings) -> tuple[Index, Library, int]:
+    """Cut and index the buyer's documents and the firm's library; returns how many passages were new."""
+    library = read_library(dossier.library(), dt.date.today())
+    documents = [*(read(path) for path in dossier.dce_files()), *library.documents]
+    size = settings.split.passage_chars
+    passages = [passage for document in documents for passage in split(document, size)]
+    with dossier.lock():
+        known = None
+        with contextlib.suppress(index_stage.IndexMismatchError):
+            known = index_stage.load(dossier.index, embedder, size)
+        held = {passage.id for passage in known.passages} if known else set()
+        built = index_stage.build(passages, embedder, size, known)
+        fresh = sum(passage.id not in held for passage in passages)
+        if known is None or fresh or len(held) != len(passages):
+            index_stage.save(built, dossier.index)
+        dossier.note("index", passages=len(passages), fresh=fresh, embedder=embedder.identity)
+    return built, library, fresh
+
+
+def search_dossier(dossier: Dossier, question: str, k: int, embedder: Embedder, settings: Settings) -> list[Hit]:
+    """The ``k`` best passages for a question."""
+    return retrieve(question, load_index(dossier, embedder, settings), embedder, settings.retrieve, k)
+
+
+def draft_dossier(
+    dossier: Dossier, sections: Sequence[str], embedder: Embedder, model: Callable[[], LanguageModel], settings: Settings,
+    *, force: bool = False, progress: Callable[[Progress], None] | None = None,
+) -> Iterator[tuple[SectionBrief, Section, Path | None]]:  # fmt: skip
+    """Draft the sections named, or all; yields each as it is saved, with ``None`` where nothing had to be done.
+
+    ``model`` is called once, when the first section needs it. Interrupting loses at most the section in hand.
+    """
+    tender = read_consultation(dossier)
+    briefs = chosen(outline(tender.plan), sections)
+    index = load_index(dossier, embedder, settings)
+    library = read_library(dossier.library(), dt.date.today())
+    sources = Sources(index, embedder, library.secret_forms())
+    writer = model()
+    with dossier.lock():
+        for brief in briefs:
+            previous = None if force else read_draft(dossier, brief.number)
+            section = draft_section(brief, sources, writer, settings, progress, previous)
+            yield brief, section, None if section is previous else write_draft(dossier, section)
+
+
+def memoire_of(dossier: Dossier) -> Memoire:
+    """The answer as it stands: the imposed plan and whatever is drafted."""
+    tender = read_consultation(dossier)
+    found = [read_draft(dossier, brief.number) for brief in outline(tender.plan)]
+    return Memoire(
+        title=tender.object or dossier.root.name, buyer=tender.buyer, reference=tender.reference, plan=tender.plan,
+        sections=tuple(section for section in found if section is not None),
+    )  # fmt: skip
+
+
+def export_dossier(dossier: Dossier, target: Path | None, form: Format) -> Path:
+    """Write the document whole; returns where."""
+    memoire = memoire_of(dossier)
+    path = target or dossier.export / f"memoire.{form}"
+    if not path.parent.is_dir():
+        raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
+    content = {"docx": lambda: to_docx(memoire), "md": lambda: to_markdown(memoire).encode(), "html": lambda: to_html(memoire).encode()}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_bytes(content[form]())
+    partial.replace(path)
+    dossier.note("export", file=str(path), format=form)
+    return path
+
+
+def evaluate_dossier(dossier: Dossier) -> CoverageReport:
+    """Score the answer as it would be handed in: the exported document is read back for its headings."""
+    tender = read_consultation(dossier)
+    memoire = memoire_of(dossier)
+    blocks, _ = read_docx(to_docx(memoire), "export")
+    headings = [block.text for block in blocks if block.kind == "heading"]
+    models = sorted({f"{s.model}@{s.model_sha256[:12]}" for s in memoire.sections})
+    return cover(tender, memoire, headings, {"dossier": dossier.root.name, "models": ", ".join(models)})
+
+
+def load_index(dossier: Dossier, embedder: Embedder, settings: Settings) -> Index:
+    """The dossier's index. Raises DossierError where there is none yet."""
+    index = index_stage.load(dossier.index, embedder, settings.split.passage_chars)
+    if index is None:
+        raise DossierError(
+            "Ce dossier n'a pas d'index utilisable", where=dossier.root, remedy=f"Lancez « memoire index {dossier.root} »."
+        )
+    return index
+
+
+def load_embedder(settings: Settings) -> FolderEmbedder:
+    """The embedder the settings name, verified."""
+    manifest = weights.load_manifest(settings.models.folder)
+    path = weights.verified(manifest, settings.embed.model)
+    return FolderEmbedder(path, manifest.find(settings.embed.model).sha256, settings.embed.batch)
+
+
+def load_model(settings: Settings) -> LlamaCpp:
+    """The language model the settings name, verified."""
+    manifest = weights.load_manifest(settings.models.folder)
+    entry = manifest.find(settings.llm.model)
+    path = weights.verified(manifest, settings.llm.model)
+    return LlamaCpp(
+        path, entry.sha256, manifest.chat(entry), context=min(settings.llm.context, entry.context),
+        threads=settings.llm.threads, parallel=settings.llm.parallel, memory_margin=settings.llm.memory_margin,
+    )  # fmt: skip

@@ -1,0 +1,257 @@
+"""Does a sentence say only what its passages say? Checked without a model.
+
+Figures with their units, dates and durations are compared after normalisation (« 2 h 10 » is « 2 heures 10 », 1,9 M€ is
+1 900 000 €); names, acronyms and products must stand in the passage; so must every word that carries a claim, compared
+by French stem, beyond an editable list of neutral ones (prompts/lists/neutral-words.txt); negations and futures that
+the passage does not have are refused.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from pipeline.french import STOPWORDS, fold, looks_english, stems, words
+from pipeline.prompts import word_list
+from pipeline.records import FindingKind, Passage
+
+
+class Remark(NamedTuple):
+    """What is wrong with a sentence, in French, addressed to whoever rewrites it."""
+
+    kind: FindingKind
+    message: str
+
+
+class Quantity(NamedTuple):
+    """A number in a text. ``unit`` is « s » for durations (value in seconds), « € », « % », a date form, or empty."""
+
+    value: str
+    unit: str
+    shown: str
+
+
+_MONTHS = "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre".split()
+_NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize".split()
+    )
+    if value > 1
+} | {"vingt": "20", "trente": "30", "quarante": "40", "cinquante": "50", "cent": "100", "mille": "1000"}
+_GROUPED = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
+_DATE = re.compile(
+    rf"\b(?:(?P<day>\d{{1,2}}|1er)\s+)?(?P<month>{'|'.join(_MONTHS)})\s+(?P<year>(?:19|20)\d{{2}})\b"
+    r"|\b(?P<d>\d{1,2})/(?P<m>\d{1,2})/(?P<y>(?:19|20)\d{2})\b"
+)
+_DURATION = re.compile(
+    r"(?<![\w,.])(?P<h>\d+)\s*(?:heures?|h)(?![\w/])(?:\s*(?:et\s+)?(?P<hm>\d{1,2})(?!\s*(?:\d|%|h\b|heures?))(?:\s*(?:minutes?|min|mn)\b)?)?"
+    r"|(?<![\w,.])(?P<min>\d+(?:,\d+)?)\s*(?:minutes?|min|mn)\b(?:\s*(?:et\s+)?(?P<ms>\d{1,2})\s*(?:secondes?|s)\b)?"
+    r"|(?<![\w,.])(?P<s>\d+(?:,\d+)?)\s*(?:secondes?|s)\b"
+)
+_AMOUNT = re.compile(r"(?<![\w,.])(?P<n>\d+(?:,\d+)?)\s*(?P<scale>k|m|millions?(?:\s+d['’]?)?|milliards?(?:\s+d['’]?)?)?\s*(?:€|euros?)")
+_PLAIN = re.compile(r"(?<![\w])(?P<n>\d+(?:[.,:]\d+)*)(?:\s*(?P<unit>%|pour cent\b))?")
+_NAME = re.compile(r"[\wÀ-ÿ][\wÀ-ÿ&+.’'\-/]*[\wÀ-ÿ+]|[A-ZÀ-Þ]")
+_FUTURE = re.compile(r"\b\w{2,}(?:era|eront|erons|ira|iront|irons|dra|dront|vra|vront|rra|rront)\b")
+_NEGATION = re.compile(r"\b(?:ne|n|aucune?|jamais|sans|non)\b")
+_PLANNED = ("en cours de", "en projet", "a venir")
+
+
+def check(
+    sentence: str, passages: Sequence[Passage], point: str, secrets: Collection[str] = ()
+) -> list[Remark]:
+    """What ``sentence`` says beyond ``passages``. ``point`` is what was asked: its words are free to use.
+
+    ``secrets``: spellings of clients who may not be named. An empty list means nothing was found wrong.
+    """
+    source = support(passages)
+    return [
+        *_leaks(sentence, secrets),
+        *_language(sentence),
+        *_empty(sentence),
+        *_figures(sentence, source),
+        *_names(sentence, source + " " + point),
+        *_claims(sentence, source, point),
+        *_polarity(sentence, source),
+    ]
+
+
+def support(passages: Sequence[Passage]) -> str:
+    """Everything a passage may prove: its text, its headings and whose experience it is."""
+    return "\n".join(
+        " ".join([*passage.headings, passage.text, passage.client_alias or passage.client or "", passage.date or ""])
+        for passage in passages
+    )
+
+
+# --- figures -----------------------------------------------------------------------------------------------
+
+
+def quantities(text: str) -> list[Quantity]:
+    """Every number of a text, normalised; each character is read once (a date is not also three numbers)."""
+    folded = fold(_GROUPED.sub("", text))
+    found: list[Quantity] = []
+
+    def take(pattern: re.Pattern[str], read: object) -> None:
+        nonlocal folded
+        rest: list[str] = []
+        last = 0
+        for match in pattern.finditer(folded):
+            found.append(read(match))  # type: ignore[operator]
+            rest += [folded[last : match.start()], " \u2016 "]
+            last = match.end()
+        folded = "".join([*rest, folded[last:]])
+
+    take(_DATE, _read_date)
+    take(_DURATION, _read_duration)
+    take(_AMOUNT, _read_amount)
+    take(_PLAIN, _read_plain)
+    found += [Quantity(_NUMBER_WORDS[word], "", word) for word in words(folded) if word in _NUMBER_WORDS]
+    return found
+
+
+def _read_date(match: re.Match[str]) -> Quantity:
+    if match["year"]:
+        day = "" if not match["day"] else f"-{1 if match['day'] == '1er' else int(match['day']):02d}"
+        value = f"{match['year']}-{_MONTHS.index(match['month']) + 1:02d}{day}"
+    else:
+        value = f"{match['y']}-{int(match['m']):02d}-{int(match['d']):02d}"
+    return Quantity(value, "date", match.group(0))
+
+
+def _read_duration(match: re.Match[str]) -> Quantity:
+    if match["h"]:
+        seconds = 3600.0 * int(match["h"]) + 60.0 * int(match["hm"] or 0)
+    elif match["min"]:
+        seconds = 60.0 * _number(match["min"]) + int(match["ms"] or 0)
+    else:
+        seconds = _number(match["s"])
+    return Quantity(f"{seconds:g}", "s", match.group(0))
+
+
+def _read_amount(match: re.Match[str]) -> Quantity:
+    scale = (match["scale"] or "")[:5]
+    factor = 1e9 if scale.startswith("milli") and "ard" in (match["scale"] or "") else 1e6 if scale[:1] == "m" else 1e3 if scale else 1.0
+    return Quantity(f"{_number(match['n']) * factor:.2f}", "€", match.group(0))
+
+
+def _read_plain(match: re.Match[str]) -> Quantity:
+    number = match["n"]
+    value = f"{_number(number):g}" if re.fullmatch(r"\d+(?:,\d+)?", number) and len(number) < 15 else number
+    return Quantity(value, "%" if match["unit"] else "", match.group(0))
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
+def _figures(sentence: str, source: str) -> Iterator[Remark]:
+    offered = quantities(source)
+    for quantity in quantities(sentence):
+        if not any(_same(quantity, other) for other in offered):
+            yield Remark("figure", f"« {quantity.shown} » n'est pas dans la source.")
+
+
+def _same(said: Quantity, offered: Quantity) -> bool:
+    if said.unit == offered.unit == "date":
+        return offered.value.startswith(said.value)
+    if said.unit in ("", "%") and offered.unit == "date" and len(said.value) == 4 and not said.unit:
+        return offered.value.startswith(said.value + "-")
+    if said.value != offered.value:
+        return False
+    return said.unit == offered.unit or (not said.unit and offered.unit in ("", "%")) or (not offered.unit and said.unit == "%")
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+
+def names(sentence: str) -> list[str]:
+    """Words that name: capitals inside a sentence, acronyms, products, codes with digits."""
+    found = []
+    fresh = True
+    for match in re.finditer(r"\S+", sentence):
+        token = match.group(0)
+        core = _NAME.search(token)
+        word = core.group(0).rstrip(".,;:!?’'") if core else ""
+        if word:
+            bare = re.sub(r"^(?:[dlnsjmtcDLNSJMTC]|[Qq]u)['’]", "", word)
+            shouts = any(c.isupper() for c in bare[1:]) or (any(c.isdigit() for c in bare) and any(c.isalpha() for c in bare))
+            if shouts or (bare[:1].isupper() and not fresh and fold(bare) not in STOPWORDS):
+                found.append(bare)
+        fresh = token.endswith((".", "!", "?", ":")) or token in ("«", "–", "•")
+    return found
+
+
+def _names(sentence: str, source: str) -> Iterator[Remark]:
+    known = set(re.findall(r"[a-z0-9]+", fold(source)))
+    for name in names(sentence):
+        parts = re.findall(r"[a-z0-9]+", fold(name))
+        if parts and not all(part in known or _plural(part) in known for part in parts):
+            yield Remark("name", f"« {name} » n'est pas dans la source.")
+
+
+def _plural(word: str) -> str:
+    return word.removesuffix("s") if word.endswith("s") else word + "s"
+
+
+# --- claims ------------------------------------------------------------------------------------------------
+
+
+def _claims(sentence: str, source: str, point: str) -> Iterator[Remark]:
+    allowed = set(stems(source)) | set(stems(point)) | _neutral()
+    named = {part for name in names(sentence) for part in re.findall(r"[a-z0-9]+", fold(name))}
+    for word in dict.fromkeys(words(sentence)):
+        stem = next(iter(stems(word)), "")
+        if not stem or len(stem) < 3 or word.isdigit() or fold(word) in named or fold(word) in _NUMBER_WORDS:
+            continue
+        if stem not in allowed and not any(_kin(stem, other) for other in allowed):
+            yield Remark("claim", f"« {word} » n'est pas dit par la source.")
+
+
+def _kin(left: str, right: str) -> bool:
+    """Two stems of one family (« publi », « public »): five letters in common and endings of at most three."""
+    shared = min(len(left), len(right))
+    return shared >= 5 and abs(len(left) - len(right)) <= 3 and left[:shared] == right[:shared]
+
+
+def _neutral() -> set[str]:
+    return {stem for word in word_list("neutral-words") for stem in stems(word)}
+
+
+def _polarity(sentence: str, source: str) -> Iterator[Remark]:
+    said, offered = fold(sentence), fold(source)
+    if _NEGATION.search(said.replace("'", " ")) and not _NEGATION.search(offered.replace("'", " ")):
+        yield Remark("claim", "La négation n'est pas dans la source.")
+    for match in _FUTURE.finditer(said):
+        if match.group(0) not in offered and stems(match.group(0)):
+            yield Remark("claim", f"Le futur « {match.group(0)} » n'est pas dans la source.")
+    for phrase in _PLANNED:
+        if phrase in said and phrase not in offered:
+            yield Remark("claim", f"« {phrase} » n'est pas dans la source.")
+
+
+# --- form --------------------------------------------------------------------------------------------------
+
+
+def _leaks(sentence: str, secrets: Collection[str]) -> Iterator[Remark]:
+    said = fold(sentence)
+    for form in secrets:
+        if re.search(rf"(?<!\w){re.escape(fold(form))}(?!\w)", said):
+            yield Remark("client", "Le nom d'un client confidentiel apparaît.")
+
+
+def _language(sentence: str) -> Iterator[Remark]:
+    if looks_english(sentence):
+        yield Remark("language", "La phrase n'est pas en français.")
+    foreign = [c for c in sentence if c.isalpha() and not unicodedata.name(c, "").startswith(("LATIN", "GREEK", "MICRO"))]
+    if foreign:
+        yield Remark("language", f"Caractère étranger « {foreign[0]} ».")
+
+
+def _empty(sentence: str) -> Iterator[Remark]:
+    said = fold(sentence)
+    for phrase in word_list("empty-phrases"):
+        if re.search(rf"(?<!\w){re.escape(fold(phrase))}(?!\w)", said):
+            yield Remark("empty", f"La formule « {phrase} » ne dit rien.")

@@ -1,0 +1,266 @@
+"""One folder a dossier: everything a tender's answer is made of, readable without the tool.
+
+    dossier.yaml        name, where the library is
+    dce/                the buyer's documents, copied
+    consultation.yaml   what the buyer imposes; corrected by hand, and then believed
+    index/              passages and vectors
+    drafts/<number>.json            a drafted section, with its sources
+    drafts/<number>.proposed.json   a new draft beside one that a person has changed
+    export/  reviews/
+    journal.jsonl       one line a thing done: when, what, hashes
+
+Every file is written whole or not at all. One command at a time writes in a dossier.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.errors import DossierError
+from pipeline.readers import SUPPORTED
+from pipeline.records import Section, Tender
+from pipeline.weights import write_whole
+
+MARK = "# Empreinte du texte écrit par memoire :"
+
+_HEADER = """\
+# Ce que l'acheteur impose, tel que memoire l'a lu. Corrigez ce fichier à la main : il fait foi ensuite.
+# Une nouvelle lecture n'écrase jamais vos corrections : elle écrit consultation.lue.yaml à côté.
+"""
+_PLAN_EXAMPLE = """\
+# Aucun plan imposé n'a été trouvé. Pour en donner un, remplacez « plan: [] » par exemple par :
+# plan:
+# - number: '1'
+#   title: Compréhension du besoin
+#   level: 1
+# - number: '1.1'
+#   title: Enjeux
+#   level: 2
+#   points: [Objectifs de l'acheteur, Contraintes]
+"""
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """A dossier's folder. ``open`` and ``create`` are the ways to get one."""
+
+    root: Path
+
+    @property
+    def dce(self) -> Path:
+        return self.root / "dce"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def consultation(self) -> Path:
+        return self.root / "consultation.yaml"
+
+    @property
+    def export(self) -> Path:
+        return self.root / "export"
+
+    def draft(self, number: str) -> Path:
+        return self.root / "drafts" / f"{_safe(number)}.json"
+
+    def library(self) -> list[Path]:
+        """Where the firm's library is. Raises DossierError where the description is unreadable."""
+        value = _yaml(self.root / "dossier.yaml")
+        return [Path(item) for item in value.get("library", [])]
+
+    def dce_files(self) -> list[Path]:
+        """The buyer's documents that can be read, sorted by name."""
+        return sorted(path for path in self.dce.rglob("*") if path.is_file() and path.suffix.lower() in SUPPORTED)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the dossier for writing. Raises DossierError where another command holds it."""
+        with (self.root / ".lock").open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DossierError(
+                    "Une autre commande travaille sur ce dossier", where=self.root, remedy="Attendez qu'elle finisse."
+                ) from error
+            yield
+
+    def note(self, what: str, **details: Any) -> None:
+        """Append a line to the journal."""
+        line = {"when": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "what": what, **details}
+        with (self.root / "journal.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def journal(self) -> list[dict[str, Any]]:
+        """The journal's lines, oldest first; a last line cut by a power failure is left out."""
+        path = self.root / "journal.jsonl"
+        lines = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+            with contextlib.suppress(json.JSONDecodeError):
+                lines.append(json.loads(line))
+        return lines
+
+
+def create(root: Path, dce: Sequence[Path], library: Sequence[Path]) -> tuple[Dossier, list[str]]:
+    """A new dossier with copies of the buyer's documents, and one line a file left out.
+
+    Raises DossierError where the folder exists or a path does not.
+    """
+    if root.exists() and any(root.iterdir()):
+        raise DossierError("Ce dossier existe déjà", where=root, remedy="Choisissez un autre nom.")
+    for path in [*dce, *library]:
+        if not path.exists():
+            raise DossierError("Chemin introuvable", where=path, remedy="Vérifiez-le.")
+    files = [(item, item.name if path.is_file() else item.relative_to(path).as_posix()) for path in dce for item in _files(path)]
+    kept = [(item, name) for item, name in files if item.suffix.lower() in SUPPORTED]
+    left = [f"{item} : format non lu, laissé de côté." for item, _ in files if item.suffix.lower() not in SUPPORTED]
+    if not kept:
+        raise DossierError(
+            "Aucun document lisible dans le DCE", where=", ".join(map(str, dce)), remedy=f"Formats lus : {', '.join(SUPPORTED)}."
+        )
+    partial = root.with_name(f".{root.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for folder in ("dce", "drafts", "reviews", "export"):
+        (partial / folder).mkdir(parents=True)
+    for item, name in kept:
+        target = partial / "dce" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(item, target)
+    description = {"name": root.name, "library": [str(path.resolve()) for path in library]}
+    write_whole(partial / "dossier.yaml", yaml.safe_dump(description, allow_unicode=True, sort_keys=False))
+    if root.exists():
+        root.rmdir()
+    partial.rename(root)
+    dossier = Dossier(root)
+    dossier.note("new", dce=[name for _, name in kept], library=description["library"])
+    return dossier, left
+
+
+def open_dossier(root: Path) -> Dossier:
+    """An existing dossier. Raises DossierError where the folder is none."""
+    if not (root / "dossier.yaml").is_file():
+        raise DossierError(
+            "Ce n'est pas un dossier memoire", where=root, remedy="Créez-en un avec « memoire new DOSSIER --dce … »."
+        )
+    return Dossier(root)
+
+
+# --- consultation.yaml -------------------------------------------------------------------------------------
+
+
+def write_tender(dossier: Dossier, tender: Tender) -> Path:
+    """Write what was read; beside the file, as consultation.lue.yaml, where a person has changed it."""
+    body = yaml.safe_dump(tender.model_dump(mode="json"), allow_unicode=True, sort_keys=False, width=110)
+    note = "" if tender.plan else _PLAN_EXAMPLE
+    text = f"{_HEADER}{note}{MARK} {_mark(body)}\n{body}"
+    target = dossier.consultation
+    if target.is_file() and was_corrected(dossier):
+        target = dossier.root / "consultation.lue.yaml"
+    write_whole(target, text)
+    return target
+
+
+def was_corrected(dossier: Dossier) -> bool:
+    """Whether a person has changed consultation.yaml since it was written."""
+    text = dossier.consultation.read_text(encoding="utf-8")
+    head, found, rest = text.partition(MARK)
+    if not found:
+        return True
+    mark, _, body = rest.partition("\n")
+    return mark.strip() != _mark(body)
+
+
+def read_consultation(dossier: Dossier) -> Tender:
+    """What consultation.yaml says. Raises DossierError, with the field, where it is absent or wrong."""
+    if not dossier.consultation.is_file():
+        raise DossierError(
+            "Ce dossier n'a pas encore été lu", where=dossier.root, remedy=f"Lancez « memoire read {dossier.root} »."
+        )
+    try:
+        return Tender.model_validate(_yaml(dossier.consultation))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = " → ".join(str(part) for part in first["loc"])
+        raise DossierError(
+            f"consultation.yaml : « {place} » : {first['msg']}", where=dossier.consultation, remedy="Corrigez ce champ."
+        ) from error
+
+
+def _mark(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
+
+
+# --- drafts ------------------------------------------------------------------------------------------------
+
+
+def read_draft(dossier: Dossier, number: str) -> Section | None:
+    """A drafted section, or ``None``. Raises DossierError where the file is unreadable."""
+    path = dossier.draft(number)
+    if not path.is_file():
+        return None
+    try:
+        return Section.model_validate_json(path.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise DossierError(
+            "Section illisible", where=path, remedy="Corrigez ce fichier, ou déplacez-le pour la rédiger de nouveau."
+        ) from error
+
+
+def write_draft(dossier: Dossier, section: Section) -> Path:
+    """Save a section; beside the present one where a person has changed it."""
+    path = dossier.draft(section.number)
+    if path.is_file() and edited_by_hand(dossier, section.number):
+        path = path.with_suffix(".proposed.json")
+    text = section.model_dump_json(indent=1)
+    write_whole(path, text)
+    dossier.note(
+        "draft", section=section.number, file=path.name, sha256=hashlib.sha256(text.encode()).hexdigest(),
+        model=section.model, inputs=section.inputs_sha256, seconds=round(section.seconds, 1), tokens=section.tokens,
+    )  # fmt: skip
+    return path
+
+
+def edited_by_hand(dossier: Dossier, number: str) -> bool:
+    """Whether a draft differs from what was last saved under its name."""
+    path = dossier.draft(number)
+    if not path.is_file():
+        return False
+    saved = [line["sha256"] for line in dossier.journal() if line["what"] == "draft" and line.get("file") == path.name]
+    return not saved or saved[-1] != hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "~")))
+
+
+def _safe(number: str) -> str:
+    """A section number as a file name: nothing in a tender may leave the folder."""
+    kept = "".join(c if c.isalnum() or c in ".-_" else "_" for c in number).strip(".")
+    return kept or "section"
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DossierError(
+            f"Fichier illisible : {str(error).splitlines()[0]}", where=path, remedy="Corrigez ce YAML."
+        ) from error
+    if not isinstance(value, dict):
+        raise DossierError("Un ensemble de champs est attendu", where=path, remedy="Corrigez ce YAML.")
+    return value

@@ -1,0 +1,45 @@
+"""Small stand-ins for the models: deterministic, instant, without weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pipeline.embed import Role, Vectors, unit
+from pipeline.french import stems
+from pipeline.llm import Prompt, Reply
+
+
+class HashEmbedder:
+    """A deterministic bag of hashed stems: real similarity for words in common, no weights. For tests."""
+
+    def __init__(self, dimension: int = 256) -> None:
+        self.dimension = dimension
+        self.identity = f"hash/{dimension}"
+
+    def embed(self, texts: Sequence[str], role: Role) -> Vectors:
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for stem in stems(text):
+                vectors[row, int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) % self.dimension] += 1
+        return unit(vectors)
+
+
+class ScriptedModel:
+    """Answers from a function of the prompt, and keeps the history of what was asked."""
+
+    def __init__(self, answer: Callable[[Prompt], str] | Sequence[str]) -> None:
+        self.asked: list[Prompt] = []
+        self.name = "scripted"
+        self.sha256 = "0" * 64
+        queue = None if callable(answer) else list(answer)
+        self._answer: Callable[[Prompt], str] = answer if callable(answer) else lambda _: queue.pop(0)  # type: ignore[union-attr]
+
+    def write(
+        self, prompts: Sequence[Prompt], max_tokens: int, progress: Callable[[int], None] | None = None
+    ) -> list[Reply]:
+        self.asked.extend(prompts)
+        replies = [self._answer(prompt) for prompt in prompts]
+        return [Reply(text=text, tokens=len(text.split()), complete=True) for text in replies]
