@@ -49,7 +49,9 @@ def reference_document(work: Path) -> Path:
     """pandoc's own reference document, set to A4 and to fonts every system has metrics for."""
     path = work / "reference.docx"
     path.write_bytes(
-        subprocess.run(["pandoc", "--print-default-data-file", "reference.docx"], check=True, capture_output=True).stdout
+        subprocess.run(
+            ["pandoc", "--print-default-data-file", "reference.docx"], check=True, capture_output=True
+        ).stdout
     )
     document = docx.Document(str(path))
     for style in document.styles:
@@ -69,7 +71,6 @@ def to_docx(source: Path, work: Path, reference: Path) -> Path:
     run("pandoc", source, "-o", target, "--reference-doc", reference, "--metadata", "lang=fr-FR")
     document = docx.Document(str(target))
     for table in document.tables:
-        table.style = document.styles["Table Grid"] if "Table Grid" in document.styles else table.style
         rule(table)
     document.save(str(target))
     return target

@@ -63,7 +63,7 @@ def fingerprint() -> dict[str, str]:
 def create_venv() -> None:
     if PYTHON.exists():
         return
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older interpreter may well run this file
         sys.exit(f"memoire needs Python 3.11 or later; this is {platform.python_version()}.")
     try:
         import ensurepip  # noqa: F401
@@ -114,10 +114,23 @@ def build_llama(version: str, label: str, arguments: str) -> Path | None:
     say(f"compiling {LLAMA} {version} with {label} flags (2 to 15 minutes)")
     environment = {**os.environ, "CMAKE_ARGS": arguments, "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count())}
     outcome = subprocess.run(
-        [PYTHON, "-m", "pip", "wheel", "--no-cache-dir", "--no-binary", LLAMA, "--no-deps", "-w", partial,
-         f"{LLAMA}=={version}"],
-        cwd=ROOT, env=environment, check=False,
-    )  # fmt: skip
+        [
+            PYTHON,
+            "-m",
+            "pip",
+            "wheel",
+            "--no-cache-dir",
+            "--no-binary",
+            LLAMA,
+            "--no-deps",
+            "-w",
+            partial,
+            f"{LLAMA}=={version}",
+        ],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
     if outcome.returncode != 0:
         return None
     shutil.rmtree(folder, ignore_errors=True)

@@ -29,8 +29,11 @@ from pipeline.settings import ROOT, Settings
 
 app = typer.Typer(
     help="Rédige le mémoire technique d'un marché public, sur vos machines, chaque phrase avec sa source.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-)  # fmt: skip
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 models_app = typer.Typer(help="Les fichiers de modèles et leur provenance.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
@@ -39,7 +42,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 DossierPath = Annotated[Path, typer.Argument(metavar="DOSSIER", help="Dossier de la consultation.")]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", metavar="GROUPE.NOM=VALEUR", help="Change un réglage pour cette fois.")
+    list[str] | None,
+    typer.Option("--set", metavar="GROUPE.NOM=VALEUR", help="Change un réglage pour cette fois."),
 ]
 FormatOption = Annotated[str, typer.Option("--format", help="text ou json.")]
 
@@ -47,7 +51,9 @@ FormatOption = Annotated[str, typer.Option("--format", help="text ou json.")]
 @app.command()
 def new(
     dossier: DossierPath,
-    dce: Annotated[list[Path], typer.Option("--dce", metavar="CHEMIN", help="Pièce ou dossier de pièces de l'acheteur.")],
+    dce: Annotated[
+        list[Path], typer.Option("--dce", metavar="CHEMIN", help="Pièce ou dossier de pièces de l'acheteur.")
+    ],
     library: Annotated[
         list[Path] | None, typer.Option("--library", metavar="CHEMIN", help="Bibliothèque de l'entreprise.")
     ] = None,
@@ -123,15 +129,26 @@ def search(
     hits = run.search_dossier(folder, question, k, run.load_embedder(settings), settings)
     if form == "json":
         found = [
-            {"passage": h.passage.id, "kind": h.passage.kind, "document": h.passage.document, "page": h.passage.page,
-             "article": h.passage.article, "text": h.passage.text, "score": h.score}
+            {
+                "passage": h.passage.id,
+                "kind": h.passage.kind,
+                "document": h.passage.document,
+                "page": h.passage.page,
+                "article": h.passage.article,
+                "text": h.passage.text,
+                "score": h.score,
+            }
             for h in hits
-        ]  # fmt: skip
+        ]
         _print_json({"hits": found})
         return
     for number, hit in enumerate(hits, start=1):
         page = f", p. {hit.passage.page}" if hit.passage.page is not None else ""
-        out.print(f"{number}. {hit.passage.document}{page} – {hit.passage.article or ''}", markup=False, style="bold")
+        out.print(
+            f"{number}. {hit.passage.document}{page} – {hit.passage.article or ''}",
+            markup=False,
+            style="bold",
+        )
         out.print(f"   {hit.passage.text}", markup=False)
 
 
@@ -158,7 +175,13 @@ def _draft(dossier: Any, sections: list[str], settings: Settings, force: bool = 
     started = time.monotonic()
     with _bar(len(briefs)) as (advance, tick):
         work = run.draft_dossier(
-            dossier, sections, embedder, lambda: run.load_model(settings), settings, force=force, progress=tick
+            dossier,
+            sections,
+            embedder,
+            lambda: run.load_model(settings),
+            settings,
+            force=force,
+            progress=tick,
         )
         for brief, drafted, path in work:
             advance(f"{brief.number} {brief.title}")
@@ -197,7 +220,8 @@ def evaluate(
     dossier: DossierPath,
     form: Annotated[str, typer.Option("--format", help="text, json, junit ou html.")] = "text",
     fail_under: Annotated[
-        float | None, typer.Option("--fail-under", min=0, max=1, help="Sort en 1 si la couverture est inférieure.")
+        float | None,
+        typer.Option("--fail-under", min=0, max=1, help="Sort en 1 si la couverture est inférieure."),
     ] = None,
 ) -> None:
     """Mesure la couverture du plan et des critères."""
@@ -214,7 +238,11 @@ def evaluate(
         sys.stdout.write(report_to_html(report, dossier.name))
     else:
         _show_report(report)
-    metric = report.metrics["weighted_coverage"] if report.metrics["weighted_coverage"].n else report.metrics["point_coverage"]
+    metric = (
+        report.metrics["weighted_coverage"]
+        if report.metrics["weighted_coverage"].n
+        else report.metrics["point_coverage"]
+    )
     if fail_under is not None and (metric.value is None or metric.value < fail_under):
         err.print(f"Couverture {_percent(metric.value)}, sous le seuil de {_percent(fail_under)}.", markup=False)
         raise typer.Exit(1)
@@ -223,11 +251,13 @@ def evaluate(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Où faire le dossier d'exemple.")] = Path("demo"),
-    section: Annotated[list[str] | None, typer.Option("--section", metavar="4.3", help="Seulement ces sections.")] = None,
+    section: Annotated[
+        list[str] | None, typer.Option("--section", metavar="4.3", help="Seulement ces sections.")
+    ] = None,
 ) -> None:
     """Fait tout le travail sur le dossier d'exemple et dit où sont le document et le rapport."""
     from pipeline import run
-    from pipeline.workspace import create, open_dossier, write_whole
+    from pipeline.workspace import create, open_dossier
 
     settings = settings_module.load(folder if folder.is_dir() else None)
     corpus = ROOT / "corpus"
@@ -235,14 +265,17 @@ def demo(
         create(folder, [corpus / "dce"], [corpus / "library"])
     dossier = open_dossier(folder)
     tender, _ = run.read_dossier(dossier)
-    out.print(f"Lu : {len(tender.plan)} titres imposés, {len(tender.criteria)} critères, {len(tender.requirements)} exigences.")
+    out.print(
+        f"Lu : {len(tender.plan)} titres imposés, {len(tender.criteria)} critères, "
+        f"{len(tender.requirements)} exigences."
+    )
     built, _, fresh = run.index_dossier(dossier, run.load_embedder(settings), settings)
     out.print(f"Indexé : {len(built.passages)} passages, dont {fresh} nouveaux.")
     _draft(dossier, section or [], settings)
     document = run.export_dossier(dossier, None, "docx")
     report = run.evaluate_dossier(dossier)
     page = dossier.export / "couverture.html"
-    write_whole(page, report_to_html(report, tender.object or folder.name))
+    weights.write_whole(page, report_to_html(report, tender.object or folder.name))
     _show_report(report)
     out.print(f"\nDocument Word : {document.resolve()}\nRapport de couverture : {page.resolve()}", markup=False)
 
@@ -258,15 +291,21 @@ def models_list() -> None:
     for model in manifest.models:
         present = "oui" if manifest.path(model).exists() else "non"
         table.add_row(
-            model.name, {"llm": "rédaction", "embedder": "vecteurs"}[model.role], model.licence,
-            f"{model.publisher} ({model.country})", f"{model.bytes / 1e6:,.0f} Mo".replace(",", " "), present,
-        )  # fmt: skip
+            model.name,
+            {"llm": "rédaction", "embedder": "vecteurs"}[model.role],
+            model.licence,
+            f"{model.publisher} ({model.country})",
+            f"{model.bytes / 1e6:,.0f} Mo".replace(",", " "),
+            present,
+        )
     out.print(table)
 
 
 @models_app.command("fetch")
 def models_fetch(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NOM…", help="Par défaut : les modèles par défaut.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NOM…", help="Par défaut : les modèles par défaut.")
+    ] = None,
 ) -> None:
     """Obtient des modèles et vérifie leur SHA-256 ; reprend un téléchargement interrompu."""
     manifest = weights.load_manifest(settings_module.load().models.folder)
@@ -294,7 +333,9 @@ def models_verify(
     manifest = weights.load_manifest(settings_module.load().models.folder)
     chosen = names or [model.name for model in manifest.models if manifest.path(model).exists()]
     if not chosen:
-        raise ModelError("Aucun modèle sur cette machine", where=manifest.folder, remedy="Lancez « memoire models fetch ».")
+        raise ModelError(
+            "Aucun modèle sur cette machine", where=manifest.folder, remedy="Lancez « memoire models fetch »."
+        )
     for name in chosen:
         weights.verified(manifest, name, again=True)
         out.print(f"{name} : SHA-256 conforme.", markup=False)
@@ -306,14 +347,23 @@ def models_add(
     licence: Annotated[str, typer.Option("--licence", prompt="Licence du modèle (SPDX)", help="Licence, en SPDX.")],
     publisher: Annotated[str, typer.Option("--publisher", prompt="Éditeur du modèle", help="Qui le publie.")],
     country: Annotated[str, typer.Option("--country", help="Pays de l'éditeur (ISO 3166).")] = "??",
-    chat: Annotated[str, typer.Option("--chat", help="Gabarit de dialogue : chatml, llama3, mistral, gemma.")] = "chatml",
+    chat: Annotated[
+        str, typer.Option("--chat", help="Gabarit de dialogue : chatml, llama3, mistral, gemma.")
+    ] = "chatml",
     context: Annotated[int, typer.Option("--context", min=512, help="Longueur de contexte, en jetons.")] = 4096,
     name: Annotated[str | None, typer.Option("--name", help="Nom sous lequel le désigner.")] = None,
 ) -> None:
     """Enregistre un modèle que vous avez déjà (Mistral, Lucie, EuroLLM, Apertus, Qwen…)."""
     manifest = weights.load_manifest(settings_module.load().models.folder)
     model = weights.add(
-        manifest, path, licence=licence, publisher=publisher, country=country, chat=chat, context=context, name=name
+        manifest,
+        path,
+        licence=licence,
+        publisher=publisher,
+        country=country,
+        chat=chat,
+        context=context,
+        name=name,
     )
     setting = "llm.model" if model.role == "llm" else "embed.model"
     out.print(f"Modèle « {model.name} » enregistré. Pour l'utiliser : --set {setting}={model.name}", markup=False)
@@ -350,7 +400,10 @@ def _check_machine() -> dict[str, Any]:
 def _check_models(settings: Settings) -> list[dict[str, Any]]:
     manifest = weights.load_manifest(settings.models.folder)
     checks = []
-    for what, name in (("Modèle de rédaction", settings.llm.model), ("Modèle de vecteurs", settings.embed.model)):
+    for what, name in (
+        ("Modèle de rédaction", settings.llm.model),
+        ("Modèle de vecteurs", settings.embed.model),
+    ):
         try:
             path = weights.verified(manifest, name)
             checks.append({"what": what, "ok": True, "found": f"{name}, vérifié ({path})", "remedy": ""})
@@ -375,24 +428,38 @@ def _check_generation(settings: Settings) -> dict[str, Any]:
         return {"what": what, "ok": True, "found": "réussie", "remedy": ""}
     if outcome.returncode < 0:
         return {
-            "what": what, "ok": False, "found": f"le code natif s'est arrêté sur le signal {-outcome.returncode}",
-            "remedy": "Supprimez .venv et le cache de llama-cpp-python (~/.cache/memoire/wheels), puis lancez « make setup ».",
-        }  # fmt: skip
+            "what": what,
+            "ok": False,
+            "found": f"le code natif s'est arrêté sur le signal {-outcome.returncode}",
+            "remedy": "Supprimez .venv et ~/.cache/memoire/wheels, puis lancez « make setup ».",
+        }
     last = next((line for line in reversed(outcome.stderr.splitlines()) if line.strip()), "échec sans message")
-    return {"what": what, "ok": False, "found": last.split(": ", 1)[-1], "remedy": "Corrigez les points ci-dessus d'abord."}
+    return {
+        "what": what,
+        "ok": False,
+        "found": last.split(": ", 1)[-1],
+        "remedy": "Corrigez les points ci-dessus d'abord.",
+    }
 
 
 # --- showing -----------------------------------------------------------------------------------------------
 
 
 def _show_tender(tender: Tender) -> None:
-    for name, value in (("Objet", tender.object), ("Acheteur", tender.buyer), ("Référence", tender.reference)):
+    for name, value in (
+        ("Objet", tender.object),
+        ("Acheteur", tender.buyer),
+        ("Référence", tender.reference),
+    ):
         out.print(f"{name} : {value or 'non trouvé'}", markup=False)
     if tender.deadlines:
         out.print("\nDates", style="bold")
         for deadline in tender.deadlines:
             out.print(f"  {deadline.date or '?'}  {deadline.label}", markup=False)
-    for title, criteria in (("Critères d'attribution", tender.criteria), ("Critères de sélection", tender.selection_criteria)):
+    for title, criteria in (
+        ("Critères d'attribution", tender.criteria),
+        ("Critères de sélection", tender.selection_criteria),
+    ):
         if criteria:
             out.print(f"\n{title}", style="bold")
             for criterion in criteria:
@@ -450,9 +517,14 @@ class _bar:  # noqa: N801
         self.done = 0
         self.started = time.monotonic()
         self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g}"),
-            TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[left]}"), console=err, transient=True,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:g}/{task.total:g}"),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[left]}"),
+            console=err,
+            transient=True,
+        )
 
     def __enter__(self) -> tuple[Callable[[str], None], Callable[[Any], None]]:
         if err.is_terminal:

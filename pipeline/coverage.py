@@ -35,9 +35,18 @@ from pipeline.records import (
 )
 
 METRICS = (
-    "plan_conformity", "point_coverage", "weighted_coverage", "citation_precision", "citation_recall", "figure_support",
-    "requirement_trace", "evidence_present", "distinction_labels", "french", "redundancy",
-)  # fmt: skip
+    "plan_conformity",
+    "point_coverage",
+    "weighted_coverage",
+    "citation_precision",
+    "citation_recall",
+    "figure_support",
+    "requirement_trace",
+    "evidence_present",
+    "distinction_labels",
+    "french",
+    "redundancy",
+)
 KINSHIP = 0.18
 """Share of a criterion's stems found in a chapter's titles and points under which no chapter is said to answer it."""
 
@@ -55,24 +64,32 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
         "plan_conformity": conformity(memoire.plan, headings),
         "point_coverage": share([{"covered": 1.0, "partial": 0.5}.get(v, 0.0) for v in verdicts]),
         "weighted_coverage": Metric(
-            value=sum((c.coverage or 0) * (c.weight or 0) for c in weighed) / sum(c.weight or 0 for c in weighed) if weighed else None,
-            n=len(weighed), unscored=len(criteria) - len(weighed),
+            value=sum((c.coverage or 0) * (c.weight or 0) for c in weighed) / sum(c.weight or 0 for c in weighed)
+            if weighed
+            else None,
+            n=len(weighed),
+            unscored=len(criteria) - len(weighed),
         ),
         "citation_precision": share([float(not _remarks(s, section)) for s, section in own]),
         "citation_recall": share([float(bool(s.passages) and _exist(s, section)) for s, section in said]),
         "figure_support": share(
-            [float(not any(r.kind in ("figure", "name") for r in _remarks(s, section)))
-             for s, section in own if verify.quantities(s.text) or verify.names(s.text)]
+            [
+                float(not any(r.kind in ("figure", "name") for r in _remarks(s, section)))
+                for s, section in own
+                if verify.quantities(s.text) or verify.names(s.text)
+            ]
         ),
         "requirement_trace": _trace(tender, said),
         "french": share([float(not looks_english(s.text)) for s, _ in said]),
         "redundancy": _unique([s.text for s, _ in own]),
-    }  # fmt: skip
+    }
     unmeasured = Metric(value=None, n=0)
     return CoverageReport(
-        metrics={name: metrics.get(name, unmeasured) for name in METRICS}, criteria=criteria,
-        sections=tuple(sections), manifest=manifest,
-    )  # fmt: skip
+        metrics={name: metrics.get(name, unmeasured) for name in METRICS},
+        criteria=criteria,
+        sections=tuple(sections),
+        manifest=manifest,
+    )
 
 
 def share(values: Sequence[float]) -> Metric:
@@ -86,14 +103,9 @@ def share(values: Sequence[float]) -> Metric:
     return Metric(value=p, n=n, interval=(max(0.0, centre - half), min(1.0, centre + half)))
 
 
-def heading(node: PlanNode) -> str:
-    """A plan node as the document must print it."""
-    return f"{node.prefix} {node.title}".strip()
-
-
 def conformity(plan: Sequence[PlanNode], headings: Sequence[str]) -> Metric:
     """Share of the plan's headings found in the document in the same order, extra ones counting against it."""
-    wanted = [fold(heading(node)) for node in plan]
+    wanted = [fold(node.heading) for node in plan]
     found = [fold(text) for text in headings]
     if not wanted:
         return Metric(value=None, n=0)
@@ -109,7 +121,10 @@ def _section(brief: SectionBrief, section: Section | None) -> SectionCoverage:
         verdict = _verdict(paragraphs, section) if section else "missing"
         points.append(PointCoverage(text=point.text, verdict=verdict, paragraphs=tuple(p.id for p in paragraphs)))
     return SectionCoverage(
-        number=brief.number, title=brief.title, points=tuple(points), findings=section.findings if section else ()
+        number=brief.number,
+        title=brief.title,
+        points=tuple(points),
+        findings=section.findings if section else (),
     )
 
 
@@ -134,12 +149,16 @@ def _exist(sentence: Sentence, section: Section) -> bool:
     return all(name in known for name in sentence.passages)
 
 
-def _criterion(criterion: Criterion, plan: Sequence[PlanNode], sections: Sequence[SectionCoverage]) -> CriterionCoverage:
+def _criterion(
+    criterion: Criterion, plan: Sequence[PlanNode], sections: Sequence[SectionCoverage]
+) -> CriterionCoverage:
     chapter = chapter_for(criterion, plan)
     verdicts = [
-        point.verdict for s in sections for point in s.points
+        point.verdict
+        for s in sections
+        for point in s.points
         if chapter is not None and (s.number == chapter.number or s.number.startswith(f"{chapter.number}."))
-    ]  # fmt: skip
+    ]
     coverage = sum({"covered": 1.0, "partial": 0.5}.get(v, 0.0) for v in verdicts) / len(verdicts) if verdicts else None
     points = None if coverage is None or criterion.weight is None else coverage * criterion.weight
     return CriterionCoverage(label=criterion.label, weight=criterion.weight, coverage=coverage, points=points)

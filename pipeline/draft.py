@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pipeline import prompts, verify
 from pipeline.embed import Embedder
 from pipeline.french import fold, join_french, sentences, stems, typeset
-from pipeline.index import Index
+from pipeline.index import Index, is_row
 from pipeline.llm import LanguageModel, Prompt
 from pipeline.records import (
     Claim,
@@ -32,24 +32,42 @@ from pipeline.records import (
     Sentence,
     SourceKind,
 )
-from pipeline.retrieve import retrieve
+from pipeline.retrieve import relevance, retrieve
 from pipeline.settings import Settings
 
 TEMPLATE = "draft.point"
-EXCERPT_CHARS = 320
+EXCERPT_CHARS = 400
 """Longest excerpt given to the model: two or three sentences, what a 1.5B model keeps without loss (evals/LOG.md)."""
-SLACK = 0.02
+SLACK = 0.03
 """Cosine by which a passage's neighbouring sentence may be less near the point and still be taken along."""
+PER_DOCUMENT = 2
+"""Passages of one document that one point may rest on."""
 REQUIREMENTS_PER_POINT = 3
 
-_CLAIMS: dict[SourceKind, Claim] = {"dce": "asked", "component": "fact", "response": "experience", "firm": "commitment"}
+_CLAIMS: dict[SourceKind, Claim] = {
+    "dce": "asked",
+    "component": "fact",
+    "response": "experience",
+    "firm": "commitment",
+}
 _ORDER: tuple[SourceKind, ...] = ("firm", "response", "component")
 _REQUIREMENT = re.compile(r"^(?:EX|EXI|EXG|EF|ENF|REQ|RQ|EM)[\s\-_.]?\d{1,4}\b")
+_POINTS_ELSEWHERE = re.compile(
+    r"\bci-(?:dessous|dessus|apres|avant)\b|\btableaux? suivants?\b|\bsuivant(?:e|s|es)? :|\bcf\."
+    r"|\bvoir (?:le|la|l'|section|chapitre)"
+)
+_AMOUNT = re.compile(r"\d\s*(?:k|m)?\s*€|\beuros?\b")
 _ROLES = (
     (r"secur|vulnerab|cyber|identit|acces|souverain|chiffr", "RSSI"),
-    (r"support|incident|astreinte|supervis|exploit|mco|continuite|pca|pra|rto|degrad|revers", "responsable du support"),
+    (
+        r"support|incident|astreinte|supervis|exploit|mco|continuite|pca|pra|rto|degrad|revers",
+        "responsable du support",
+    ),
     (r"rse|sobriete|social|environ|insertion|territ|emploi|consommation", "responsable RSE"),
-    (r"architect|composant|logiciel|brique|version|depend|ci/cd|test|code|contribution|fork|lts", "architecte"),
+    (
+        r"architect|composant|logiciel|brique|version|depend|ci/cd|test|code|contribution|fork|lts",
+        "architecte",
+    ),
     (r"financ|prix|subvention", "direction administrative et financière"),
 )
 
@@ -84,20 +102,30 @@ class _Slot:
     remarks: tuple[verify.Remark, ...] = ()
 
 
-def inputs_fingerprint(brief: SectionBrief, offered: Sequence[Passage], model: LanguageModel, settings: Settings) -> str:
+def inputs_fingerprint(
+    brief: SectionBrief, offered: Sequence[Passage], model: LanguageModel, settings: Settings
+) -> str:
     """SHA-256 of everything a draft depends on; equal fingerprints mean the same draft."""
     content = [
-        brief.model_dump(mode="json"), [passage.id for passage in offered], model.sha256, prompts.fingerprint(TEMPLATE),
+        brief.model_dump(mode="json"),
+        [passage.id for passage in offered],
+        model.sha256,
+        prompts.fingerprint(TEMPLATE),
         [prompts.word_list("neutral-words"), prompts.word_list("empty-phrases")],
-        settings.draft.model_dump(mode="json"), settings.llm.model_dump(mode="json"),
-    ]  # fmt: skip
+        settings.draft.model_dump(mode="json"),
+        settings.llm.model_dump(mode="json"),
+    ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
 def draft_section(
-    brief: SectionBrief, sources: Sources, model: LanguageModel, settings: Settings,
-    progress: Callable[[Progress], None] | None = None, previous: Section | None = None,
-) -> Section:  # fmt: skip
+    brief: SectionBrief,
+    sources: Sources,
+    model: LanguageModel,
+    settings: Settings,
+    progress: Callable[[Progress], None] | None = None,
+    previous: Section | None = None,
+) -> Section:
     """Draft one section; ``previous`` is returned untouched where nothing it depends on has changed."""
     started = time.monotonic()
     tokens = 0
@@ -109,12 +137,15 @@ def draft_section(
             progress(Progress(brief.number, tokens, time.monotonic() - started))
 
     slots, asked = _plan(brief, sources, settings)
-    inputs = inputs_fingerprint(brief, [*(slot.passage for slot in slots), *(p for ps in asked for p in ps)], model, settings)
+    inputs = inputs_fingerprint(
+        brief, [*(slot.passage for slot in slots), *(p for ps in asked for p in ps)], model, settings
+    )
     if previous is not None and previous.inputs_sha256 == inputs:
         return previous
     secrets = [form for form, _ in sources.secrets]
-    done: list[_Slot] = []
-    waiting = slots
+    # rows of a table keep their own words: a small model pairs their headers and cells wrongly (evals/LOG.md)
+    done = [replace(slot, text=_own_words(slot.excerpt)) for slot in slots if is_row(slot.excerpt)]
+    waiting = [slot for slot in slots if not is_row(slot.excerpt)]
     for attempt in range(settings.draft.retries + 1):
         asked_prompts = [_prompt(brief, slot) for slot in waiting]
         replies = model.write(asked_prompts, settings.draft.max_tokens, tick)
@@ -129,7 +160,11 @@ def draft_section(
     findings: list[Finding] = []
     for slot in waiting:
         findings += [
-            Finding(kind=r.kind, message=f"Reformulation refusée, remplacée par la source : {r.message}", paragraph=_name(brief, slot.point))
+            Finding(
+                kind=r.kind,
+                message=f"Reformulation refusée, remplacée par la source : {r.message}",
+                paragraph=_name(brief, slot.point),
+            )
             for r in slot.remarks
         ]
         quoted = replace(slot, text=_own_words(slot.excerpt), remarks=())
@@ -141,11 +176,19 @@ def draft_section(
     cited = {name for paragraph in paragraphs for sentence in paragraph.sentences for name in sentence.passages}
     offered = {slot.passage.id: slot.passage for slot in slots} | {p.id: p for ps in asked for p in ps}
     return Section(
-        number=brief.number, title=brief.title, brief=brief, paragraphs=tuple(paragraphs),
-        passages=tuple(passage for name, passage in offered.items() if name in cited), findings=tuple(findings),
-        model=model.name, model_sha256=model.sha256, prompt_sha256=prompts.fingerprint(TEMPLATE), inputs_sha256=inputs,
-        seconds=time.monotonic() - started, tokens=tokens,
-    )  # fmt: skip
+        number=brief.number,
+        title=brief.title,
+        brief=brief,
+        paragraphs=tuple(paragraphs),
+        passages=tuple(passage for name, passage in offered.items() if name in cited),
+        findings=tuple(findings),
+        model=model.name,
+        model_sha256=model.sha256,
+        prompt_sha256=prompts.fingerprint(TEMPLATE),
+        inputs_sha256=inputs,
+        seconds=time.monotonic() - started,
+        tokens=tokens,
+    )
 
 
 # --- choosing ----------------------------------------------------------------------------------------------
@@ -158,19 +201,16 @@ def _plan(brief: SectionBrief, sources: Sources, settings: Settings) -> tuple[li
     used: set[str] = set()
     for number, point in enumerate(brief.points):
         query = point_query(brief, point)
-        hits = [hit for hit in _library_hits(query, sources, settings) if hit.passage.id not in used]
-        chosen = _diverse(hits, settings.draft.sources_per_point)
+        hits = _relevant(query, point, sources, settings, _ORDER)
+        chosen = _diverse([hit for hit in hits if hit.passage.id not in used], settings.draft.sources_per_point)
         for hit in sorted(chosen, key=lambda hit: _ORDER.index(hit.passage.kind)):
             passage = mask(hit.passage, sources.secrets)
             excerpt = _excerpt(query, passage, sources.embedder)
             if excerpt:
                 used.add(passage.id)
                 slots.append(_Slot(number, passage, excerpt))
-        requirements = retrieve(query, sources.index, sources.embedder, settings.retrieve, 12, ("dce",))
-        asked.append(
-            [hit.passage for hit in requirements
-             if _REQUIREMENT.match(hit.passage.text) and hit.similarity >= settings.draft.similarity_floor][:REQUIREMENTS_PER_POINT]
-        )  # fmt: skip
+        requirements = _relevant(query, point, sources, settings, ("dce",))
+        asked.append([h.passage for h in requirements if _REQUIREMENT.match(h.passage.text)][:REQUIREMENTS_PER_POINT])
     return slots, asked
 
 
@@ -179,19 +219,19 @@ def point_query(brief: SectionBrief, point: Point) -> str:
     return " – ".join(text for text in (point.text, point.part, brief.title) if text)
 
 
-def _library_hits(query: str, sources: Sources, settings: Settings) -> list[Hit]:
-    hits = retrieve(
-        query, sources.index, sources.embedder, settings.retrieve, settings.retrieve.candidates, _ORDER
-    )
-    return [hit for hit in hits if hit.similarity >= settings.draft.similarity_floor]
+def _relevant(query: str, point: Point, sources: Sources, settings: Settings, kinds: Sequence[SourceKind]) -> list[Hit]:
+    """Passages that speak of the point, the most relevant first."""
+    hits = retrieve(query, sources.index, sources.embedder, settings.retrieve, settings.retrieve.candidates, kinds)
+    rated = [(relevance(hit, point.text, sources.index), hit) for hit in hits]
+    rated.sort(key=lambda pair: -pair[0])
+    return [hit for rate, hit in rated if rate >= settings.draft.relevance_floor]
 
 
 def _diverse(hits: Sequence[Hit], count: int) -> list[Hit]:
-    """The best hits, at most two of a document and one of a heading."""
+    """The best hits, prose before rows of tables, at most PER_DOCUMENT of a document."""
     chosen: list[Hit] = []
-    for hit in hits:
-        same_document = [c for c in chosen if c.passage.document == hit.passage.document]
-        if len(same_document) < 2 and not any(c.passage.headings == hit.passage.headings for c in same_document):
+    for hit in sorted(hits, key=lambda hit: is_row(hit.passage.text)):
+        if sum(other.passage.document == hit.passage.document for other in chosen) < PER_DOCUMENT:
             chosen.append(hit)
         if len(chosen) == count:
             break
@@ -201,7 +241,7 @@ def _diverse(hits: Sequence[Hit], count: int) -> list[Hit]:
 def _excerpt(query: str, passage: Passage, embedder: Embedder) -> str:
     """The sentence of the passage nearest to the point, with the next one where it is almost as near."""
     parts = [part for line in passage.text.split("\n") for part in sentences(line)]
-    parts = [part for part in parts if len(stems(part)) >= 3]
+    parts = [part for part in parts if len(stems(part)) >= 3 and _stands_alone(part, passage.kind)]
     if not parts:
         return ""
     vectors = embedder.embed([query], "query")[0], embedder.embed(parts, "passage")
@@ -209,10 +249,22 @@ def _excerpt(query: str, passage: Passage, embedder: Embedder) -> str:
     best = int(scores.argmax())
     text = parts[best]
     after = best + 1
-    while after < len(parts) and scores[after] >= scores[best] - SLACK and len(text) + len(parts[after]) < EXCERPT_CHARS:
+    while (
+        after < len(parts) and scores[after] >= scores[best] - SLACK and len(text) + len(parts[after]) < EXCERPT_CHARS
+    ):
         text = f"{text} {parts[after]}"
         after += 1
     return text if len(text) <= 2 * EXCERPT_CHARS else ""
+
+
+def _stands_alone(sentence: str, kind: SourceKind) -> bool:
+    """Whether a sentence means something away from its page; amounts of past contracts are not for other buyers."""
+    folded = fold(sentence)
+    if sentence.rstrip().endswith(":") or _POINTS_ELSEWHERE.search(folded):
+        return False
+    if re.match(r"^[a-z] (?:designe|signifie)\b", folded):  # the legend of a table
+        return False
+    return not (kind == "response" and _AMOUNT.search(folded))
 
 
 def mask(passage: Passage, secrets: Sequence[tuple[str, str]]) -> Passage:
@@ -225,21 +277,24 @@ def mask(passage: Passage, secrets: Sequence[tuple[str, str]]) -> Passage:
             document = "Réponse antérieure (client confidentiel)"
     return passage.model_copy(
         update={
-            "text": masked(passage.text, secrets), "headings": tuple(masked(h, secrets) for h in passage.headings),
-            "article": masked(passage.article, secrets) if passage.article else None, "document": document,
+            "text": masked(passage.text, secrets),
+            "headings": tuple(masked(h, secrets) for h in passage.headings),
+            "article": masked(passage.article, secrets) if passage.article else None,
+            "document": document,
             "client": None if passage.client_alias else passage.client,
         }
-    )  # fmt: skip
+    )
 
 
 def masked(text: str, secrets: Sequence[tuple[str, str]]) -> str:
     """« de la Mutuelle X » -> « d'un organisme … »: the article goes with the name, elision is kept right."""
     for form, alias in secrets:
         pattern = re.compile(
-            rf"(?P<lead>\b(?:de la|de l['’]|du|des|à la|à l['’]|au|la|le|l['’])\s*)?{re.escape(form)}(?!\w)", re.IGNORECASE
+            rf"(?P<lead>\b(?:de la|de l['’]|du|des|à la|à l['’]|au|la|le|l['’])\s*)?{_spelled(form)}(?!\w)",
+            re.IGNORECASE,
         )
 
-        def put(match: re.Match[str], alias: str = alias) -> str:
+        def put(match: re.Match[str], alias: str = alias, text: str = text) -> str:
             lead = fold(match["lead"] or "")
             if lead.startswith(("de", "du")):
                 return f"d'{alias}" if alias[:1].lower() in "aeiouhéu" else f"de {alias}"
@@ -252,6 +307,11 @@ def masked(text: str, secrets: Sequence[tuple[str, str]]) -> str:
     return text
 
 
+def _spelled(form: str) -> str:
+    """A pattern for a name with either apostrophe."""
+    return re.sub(r"['’]", "['’]", re.escape(form))
+
+
 # --- writing -----------------------------------------------------------------------------------------------
 
 
@@ -259,7 +319,11 @@ def _prompt(brief: SectionBrief, slot: _Slot) -> Prompt:
     point = brief.points[slot.point]
     remark = " ".join(remark.message for remark in slot.remarks[:3])
     return prompts.render(
-        TEMPLATE, section=brief.title, point=" – ".join(t for t in (point.part, point.text) if t), excerpt=slot.excerpt, remark=remark
+        TEMPLATE,
+        section=brief.title,
+        point=" – ".join(t for t in (point.part, point.text) if t),
+        excerpt=slot.excerpt,
+        remark=remark,
     )
 
 
@@ -274,7 +338,8 @@ def _whole(text: str, complete: bool) -> str:
 
 def _checked(slot: _Slot, brief: SectionBrief, secrets: Sequence[str]) -> _Slot:
     point = brief.points[slot.point].text
-    remarks = verify.check(slot.text, [slot.passage], f"{point} {brief.title}", secrets)
+    source = slot.passage.model_copy(update={"text": slot.excerpt})
+    remarks = verify.check(slot.text, [source], f"{point} {brief.title}", secrets)
     if len(stems(slot.text)) < 3:
         remarks.append(verify.Remark("empty", "La réponse ne dit rien."))
     elif set(stems(slot.text)) <= set(stems(f"{point} {brief.title}")):
@@ -290,7 +355,11 @@ def _own_words(excerpt: str) -> str:
 
 
 def _paragraph(
-    brief: SectionBrief, number: int, slots: Sequence[_Slot], asked: Sequence[Passage], findings: list[Finding]
+    brief: SectionBrief,
+    number: int,
+    slots: Sequence[_Slot],
+    asked: Sequence[Passage],
+    findings: list[Finding],
 ) -> Paragraph:
     said: list[Sentence] = []
     seen: set[str] = set()
@@ -303,16 +372,23 @@ def _paragraph(
     gap = None
     if not said:
         gap = _gap(brief, brief.points[number])
-        findings.append(Finding(kind="gap", message=f"Aucune source ne répond au point « {brief.points[number].text} ».", paragraph=name))
+        findings.append(
+            Finding(
+                kind="gap",
+                message=f"Aucune source ne répond au point « {brief.points[number].text} ».",
+                paragraph=name,
+            )
+        )
     if asked:
         codes = [match.group(0) for passage in asked if (match := _REQUIREMENT.match(passage.text))]
         plural = "s" if len(codes) > 1 else ""
         said.append(
             Sentence(
-                text=f"Exigence{plural} du dossier de consultation rattachée{plural} à ce point : {join_french(codes)}.",
-                passages=tuple(passage.id for passage in asked), claim="asked",
+                text=f"Exigence{plural} de l'acheteur rattachée{plural} à ce point : {join_french(codes)}.",
+                passages=tuple(passage.id for passage in asked),
+                claim="asked",
             )
-        )  # fmt: skip
+        )
     return Paragraph(id=name, point=number, sentences=tuple(said), gap=gap)
 
 
@@ -331,7 +407,8 @@ def _gap(brief: SectionBrief, point: Point) -> str:
     role = next((role for pattern, role in _ROLES if re.search(pattern, subject)), "direction de projet")
     part = f" ({point.part})" if point.part else ""
     return typeset(
-        f"[À COMPLÉTER : que répond l'entreprise au point « {point.text} »{part}, et quel document le prouve ? — à demander à : {role}]"
+        f"[À COMPLÉTER : que répond l'entreprise au point « {point.text} »{part}, et quel document le prouve ? "
+        f"— à demander à : {role}]"
     )
 
 

@@ -41,18 +41,24 @@ class FolderEmbedder:
     def __init__(self, folder: Path, sha256: str, batch: int) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
         precision = native_precision()
         try:
             self._model: Any = SentenceTransformer(
-                str(folder), device="cpu", local_files_only=True,
+                str(folder),
+                device="cpu",
+                local_files_only=True,
                 model_kwargs={"torch_dtype": getattr(torch, precision)},
-            )  # fmt: skip
+            )
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
-                f"Le modèle de vecteurs ne se charge pas : {str(error).splitlines()[0]}", where=folder,
+                f"Le modèle de vecteurs ne se charge pas : {str(error).splitlines()[0]}",
+                where=folder,
                 remedy="Lancez « memoire models verify ».",
-            ) from error  # fmt: skip
+            ) from error
         self._batch = batch
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.identity = f"{folder.name}/{sha256[:12]}/{precision}"
@@ -62,9 +68,12 @@ class FolderEmbedder:
             return np.zeros((0, self.dimension), dtype=np.float32)
         prompts = self._model.prompts or {}
         vectors = self._model.encode(
-            list(texts), prompt_name=role if role in prompts else None, batch_size=self._batch,
-            convert_to_tensor=True, show_progress_bar=False,
-        )  # fmt: skip
+            list(texts),
+            prompt_name=role if role in prompts else None,
+            batch_size=self._batch,
+            convert_to_tensor=True,
+            show_progress_bar=False,
+        )
         return unit(vectors.float().numpy())
 
 

@@ -24,12 +24,68 @@ from pipeline.readers.text import decode, read_markdown
 from pipeline.records import Block, Document
 
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
-_MONTHS = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()
+_MONTHS = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+]
 _COMMON_NAME_WORDS = frozenset(
-    """agence association autorite centre centrale collectivite communaute commune conseil departement departemental
-    direction etablissement etat ghu ght groupe groupement haute hopital hopitaux hospitalier hospitaliers hospitaliere
-    hospitalis institut metropole ministere mutuelle national nationale office pays pole public region regional
-    regionale service services societe syndicat universitaire universite ville""".split()
+    [
+        "agence",
+        "association",
+        "autorite",
+        "centre",
+        "centrale",
+        "collectivite",
+        "communaute",
+        "commune",
+        "conseil",
+        "departement",
+        "departemental",
+        "direction",
+        "etablissement",
+        "etat",
+        "ghu",
+        "ght",
+        "groupe",
+        "groupement",
+        "haute",
+        "hopital",
+        "hopitaux",
+        "hospitalier",
+        "hospitaliers",
+        "hospitaliere",
+        "hospitalis",
+        "institut",
+        "metropole",
+        "ministere",
+        "mutuelle",
+        "national",
+        "nationale",
+        "office",
+        "pays",
+        "pole",
+        "public",
+        "region",
+        "regional",
+        "regionale",
+        "service",
+        "services",
+        "societe",
+        "syndicat",
+        "universitaire",
+        "universite",
+        "ville",
+    ]
 )
 
 
@@ -77,7 +133,9 @@ def read_library(folders: Sequence[Path], today: dt.date) -> Library:
             elif path.suffix.lower() in SUPPORTED:
                 documents.append(read(path, "response"))
             else:
-                unread.append(f"{path} : format « {path.suffix or 'sans extension'} » non pris en charge, fichier ignoré.")
+                unread.append(
+                    f"{path} : format « {path.suffix or 'sans extension'} » non pris en charge, fichier ignoré."
+                )
         except DocumentError as error:
             unread.append(str(error))
     clients = tuple(_client(record) for record in references)
@@ -105,7 +163,9 @@ def _sheet(path: Path) -> Document | None:
         fields = yaml.safe_load(match[1])
     except yaml.YAMLError as error:
         raise DocumentError(
-            f"En-tête YAML illisible : {str(error).splitlines()[0]}", where=path, remedy="Corrigez l'en-tête de la fiche."
+            f"En-tête YAML illisible : {str(error).splitlines()[0]}",
+            where=path,
+            remedy="Corrigez l'en-tête de la fiche.",
         ) from error
     if not isinstance(fields, dict) or "spdx" not in fields:
         return None
@@ -114,19 +174,34 @@ def _sheet(path: Path) -> Document | None:
     lines = [
         f"{name} est diffusé sous licence {fields['spdx']} ; éditeur : {fields.get('publisher', 'non précisé')} "
         f"({fields.get('country', '?')}).",
-        *(str(fields[key]) for key in ("role", "maturity", "governance", "release_policy", "support_policy") if fields.get(key)),
+        *(
+            str(fields[key])
+            for key in ("role", "maturity", "governance", "release_policy", "support_policy")
+            if fields.get(key)
+        ),
     ]
     if fields.get("dependencies"):
         lines.append(f"{name} dépend de {join_french(map(str, fields['dependencies']))}.")
     lines += [str(risk) for risk in fields.get("known_risks") or []]
-    blocks = [Block(kind="heading", text=f"Fiche {name} (faits de {dated})" if dated else f"Fiche {name}", page=1, level=1)]
+    blocks = [
+        Block(
+            kind="heading",
+            text=f"Fiche {name} (faits de {dated})" if dated else f"Fiche {name}",
+            page=1,
+            level=1,
+        )
+    ]
     blocks += [Block(kind="paragraph", text=line, page=1) for line in lines]
     body, _ = read_markdown(match[2].encode(), str(path))
     blocks += [block.model_copy(update={"level": block.level or 0}) for block in body]
     return Document(
-        name=path.name, sha256=hashlib.sha256(data).hexdigest(), kind="component", pages=1, blocks=tuple(blocks),
+        name=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        kind="component",
+        pages=1,
+        blocks=tuple(blocks),
         date=str(fields.get("facts_date") or "") or None,
-    )  # fmt: skip
+    )
 
 
 # --- firm facts --------------------------------------------------------------------------------------------
@@ -151,16 +226,24 @@ def _facts(path: Path, records: Sequence[Mapping[str, Any]], today: dt.date) -> 
         blocks.append(Block(kind="heading", text=title, page=1, level=1))
         blocks += [Block(kind="paragraph", text=line, page=1) for line in lines if line]
     return Document(
-        name=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), kind="firm", pages=1, blocks=tuple(blocks)
+        name=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        kind="firm",
+        pages=1,
+        blocks=tuple(blocks),
     )
 
 
 def _fact(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
     """Title and sentences of one record, by the fields it has."""
     forms: tuple[tuple[str, Callable[[Mapping[str, Any], dt.date], tuple[str, list[str]]]], ...] = (
-        ("valable_jusqu_au", _certificate), ("nommable", _reference), ("effectif", _team),
-        ("engagement", _service_level), ("enonce", _policy), ("moyen", _means),
-    )  # fmt: skip
+        ("valable_jusqu_au", _certificate),
+        ("nommable", _reference),
+        ("effectif", _team),
+        ("engagement", _service_level),
+        ("enonce", _policy),
+        ("moyen", _means),
+    )
     for key, form in forms:
         if key in record:
             return form(record, today)
@@ -173,7 +256,9 @@ def _certificate(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[s
     name = f"{record.get('intitule', 'Certificat')}"
     number = f" (n° {record['numero']})" if record.get("numero") else ""
     if isinstance(until, dt.date) and until < today:
-        return f"Certificat {name} – EXPIRÉ", [f"Le certificat {name}{number} a expiré le {_day(until)} : il ne prouve plus rien."]
+        return f"Certificat {name} – EXPIRÉ", [
+            f"Le certificat {name}{number} a expiré le {_day(until)} : il ne prouve plus rien."
+        ]
     return f"Certificat {name}", [
         f"Le certificat {name}{number} est valable jusqu'au {_day(until)}.",
         f"Périmètre du certificat {name} : {record['perimetre']}" if record.get("perimetre") else "",
@@ -192,8 +277,9 @@ def _team(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
     lead = f", sous la responsabilité de {record['responsable']}" if record.get("responsable") else ""
     return f"Équipe : {title}", [
         f"L'équipe « {title} » compte {record['effectif']} personnes{lead}.",
-        str(record.get("profil") or ""), f"Présence de l'équipe « {title} » : {record['presence']}" if record.get("presence") else "",
-    ]  # fmt: skip
+        str(record.get("profil") or ""),
+        f"Présence de l'équipe « {title} » : {record['presence']}" if record.get("presence") else "",
+    ]
 
 
 def _service_level(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
@@ -226,13 +312,17 @@ def _with_client(document: Document, clients: Sequence[Client]) -> Document:
     """A past response belongs to the client it names most."""
     if document.kind != "response":
         return document
-    text = " ".join(block.text for block in document.blocks)
-    counts = Counter({client: text.count(client.name) for client in clients})
+    text = fold(" ".join(block.text for block in document.blocks))
+    counts = Counter({client: text.count(fold(client.name)) for client in clients})
     if not counts or counts.most_common(1)[0][1] < 3:
         return document
     client = counts.most_common(1)[0][0]
     return document.model_copy(
-        update={"client": client.name, "client_alias": None if client.nameable else client.alias, "date": _last_year(text)}
+        update={
+            "client": client.name,
+            "client_alias": None if client.nameable else client.alias,
+            "date": _last_year(text),
+        }
     )
 
 

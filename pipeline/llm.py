@@ -80,9 +80,16 @@ class LlamaCpp:
     """
 
     def __init__(
-        self, path: Path, sha256: str, chat: Chat, *, context: int, threads: int = 0, parallel: int = 8,
+        self,
+        path: Path,
+        sha256: str,
+        chat: Chat,
+        *,
+        context: int,
+        threads: int = 0,
+        parallel: int = 8,
         memory_margin: float = 1.2,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name = path.stem
         self.sha256 = sha256
         self._chat = chat
@@ -101,9 +108,10 @@ class LlamaCpp:
         self._model: Any = llama_cpp.llama_model_load_from_file(str(path).encode(), model_parameters)
         if not self._model:
             raise ModelError(
-                f"Le modèle « {self.name} » ne se charge pas", where=path,
+                f"Le modèle « {self.name} » ne se charge pas",
+                where=path,
                 remedy="Lancez « memoire models verify », puis « memoire doctor ».",
-            )  # fmt: skip
+            )
         count = threads or machine.cores()
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = context
@@ -116,9 +124,10 @@ class LlamaCpp:
         self._context: Any = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:
             raise ModelError(
-                f"Le contexte de {context} jetons ne peut pas être créé", where=path,
+                f"Le contexte de {context} jetons ne peut pas être créé",
+                where=path,
                 remedy="Réduisez le réglage llm.context.",
-            )  # fmt: skip
+            )
         self._room = context
         self._vocabulary: Any = llama_cpp.llama_model_get_vocab(self._model)
         self._words = int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))
@@ -141,9 +150,13 @@ class LlamaCpp:
         return [reply for reply in replies if reply is not None]
 
     def _write_group(
-        self, prompts: Sequence[Prompt], indexes: Sequence[int], max_tokens: int, replies: list[Reply | None],
+        self,
+        prompts: Sequence[Prompt],
+        indexes: Sequence[int],
+        max_tokens: int,
+        replies: list[Reply | None],
         progress: Callable[[int], None] | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         waiting = deque((index, self._request(prompts[index])) for index in indexes)
         active: dict[int, _Answer] = {}
         try:
@@ -229,9 +242,7 @@ class LlamaCpp:
     def _turn(self, form: str, text: str, first: bool = False) -> list[int]:
         """A turn's tokens: marks as special tokens, what is said as plain text, so no document can forge a turn."""
         before, _, after = form.partition("{text}")
-        return (
-            self._tokens(before, special=True, first=first) + self._tokens(text) + self._tokens(after, special=True)
-        )
+        return self._tokens(before, special=True, first=first) + self._tokens(text) + self._tokens(after, special=True)
 
     def _tokens(self, text: str, *, special: bool = False, first: bool = False) -> list[int]:
         data = text.encode()
@@ -278,7 +289,7 @@ class LlamaCpp:
         llama_cpp.llama_model_free(self._model)
 
 
-@llama_cpp.llama_log_callback
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _quiet(level: int, text: bytes, data: object) -> None:
     """llama.cpp's own log says nothing a user can act on; failures come back as return codes."""
 

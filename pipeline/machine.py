@@ -31,9 +31,22 @@ def instruction_sets() -> tuple[str, ...]:
     except OSError:
         return ()
     wanted = (
-        "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16",
-        "asimd", "asimddp", "i8mm", "bf16", "sve",
-    )  # fmt: skip
+        "avx2",
+        "fma",
+        "f16c",
+        "avx512f",
+        "avx512_vnni",
+        "avx512_bf16",
+        "avx_vnni",
+        "amx_tile",
+        "amx_int8",
+        "amx_bf16",
+        "asimd",
+        "asimddp",
+        "i8mm",
+        "bf16",
+        "sve",
+    )
     line = next((line for line in text.splitlines() if line.split(":")[0].strip() in ("flags", "Features")), "")
     present = set(line.split())
     return tuple(name for name in wanted if name in present)

@@ -16,7 +16,7 @@ def outline(plan: Sequence[PlanNode]) -> list[SectionBrief]:
     if not plan:
         raise PlanMissingError(
             "L'acheteur n'impose aucun plan dans les pièces lues",
-            remedy="Donnez-en un : ouvrez consultation.yaml dans le dossier et remplissez « plan » (un exemple y figure).",
+            remedy="Donnez-en un : remplissez « plan » dans consultation.yaml (un exemple y figure).",
         )
     briefs: list[SectionBrief] = []
     chapter = ""
@@ -31,10 +31,15 @@ def outline(plan: Sequence[PlanNode]) -> list[SectionBrief]:
         if points:
             briefs.append(
                 SectionBrief(
-                    number=node.number, title=node.title, level=node.level, chapter=chapter, points=tuple(points),
-                    expected=node.expected, evidence=node.evidence,
+                    number=node.number,
+                    title=node.title,
+                    level=node.level,
+                    chapter=chapter,
+                    points=tuple(points),
+                    expected=node.expected,
+                    evidence=node.evidence,
                 )
-            )  # fmt: skip
+            )
     return briefs
 
 

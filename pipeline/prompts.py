@@ -23,7 +23,11 @@ FOLDER = ROOT / "prompts"
 @cache
 def _environment(folder: Path) -> SandboxedEnvironment:
     return SandboxedEnvironment(
-        loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
     )
 
 
@@ -35,7 +39,10 @@ def render(name: str, folder: Path = FOLDER, **variables: object) -> Prompt:
         number = 1
         while f"example_{number}_user" in template.blocks:
             examples.append(
-                (_block(template, f"example_{number}_user", variables), _block(template, f"example_{number}_answer", variables))
+                (
+                    _block(template, f"example_{number}_user", variables),
+                    _block(template, f"example_{number}_answer", variables),
+                )
             )
             number += 1
         return Prompt(
@@ -45,7 +52,9 @@ def render(name: str, folder: Path = FOLDER, **variables: object) -> Prompt:
         )
     except (TemplateError, KeyError) as error:
         raise PromptError(
-            f"Gabarit « {name} » inutilisable : {error}", where=folder / f"{name}.jinja", remedy="Corrigez ce gabarit."
+            f"Gabarit « {name} » inutilisable : {error}",
+            where=folder / f"{name}.jinja",
+            remedy="Corrigez ce gabarit.",
         ) from error
 
 

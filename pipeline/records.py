@@ -80,7 +80,7 @@ class Hit(Record):
     passage: Passage
     score: float
     similarity: float
-    """Cosine between query and passage, in [-1, 1]."""
+    """Cosine between question and passage, both centred (pipeline/index.py), in [-1, 1]."""
 
 
 # --- what the buyer imposes --------------------------------------------------------------------------------
@@ -118,6 +118,11 @@ class PlanNode(Record):
     expected: str | None = None
     evidence: str | None = None
     page: int | None = None
+
+    @property
+    def heading(self) -> str:
+        """The title as the document must print it, the buyer's numbering before it."""
+        return f"{self.prefix} {self.title}".strip()
 
 
 class Deliverable(Record):
@@ -306,7 +311,7 @@ class CriterionCoverage(Record):
     label: str
     weight: float | None
     coverage: float | None
-    """Share of the points of its chapter that are covered (a partial counts half); ``None`` where no chapter answers it."""
+    """Share of the points of its chapter that are covered (a partial counts half); ``None`` where none does."""
     points: float | None
 
 

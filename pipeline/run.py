@@ -14,7 +14,7 @@ from pipeline import weights
 from pipeline.coverage import cover
 from pipeline.draft import Progress, Sources, draft_section
 from pipeline.embed import Embedder, FolderEmbedder
-from pipeline.errors import DossierError
+from pipeline.errors import DossierError, IndexMismatchError
 from pipeline.export.text import to_html, to_markdown
 from pipeline.export.word import to_docx
 from pipeline.index import Index
@@ -50,7 +50,7 @@ def index_dossier(dossier: Dossier, embedder: Embedder, settings: Settings) -> t
     passages = [passage for document in documents for passage in split(document, size)]
     with dossier.lock():
         known = None
-        with contextlib.suppress(index_stage.IndexMismatchError):
+        with contextlib.suppress(IndexMismatchError):
             known = index_stage.load(dossier.index, embedder, size)
         held = {passage.id for passage in known.passages} if known else set()
         built = index_stage.build(passages, embedder, size, known)
@@ -67,9 +67,15 @@ def search_dossier(dossier: Dossier, question: str, k: int, embedder: Embedder, 
 
 
 def draft_dossier(
-    dossier: Dossier, sections: Sequence[str], embedder: Embedder, model: Callable[[], LanguageModel], settings: Settings,
-    *, force: bool = False, progress: Callable[[Progress], None] | None = None,
-) -> Iterator[tuple[SectionBrief, Section, Path | None]]:  # fmt: skip
+    dossier: Dossier,
+    sections: Sequence[str],
+    embedder: Embedder,
+    model: Callable[[], LanguageModel],
+    settings: Settings,
+    *,
+    force: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Iterator[tuple[SectionBrief, Section, Path | None]]:
     """Draft the sections named, or all; yields each as it is saved, with ``None`` where nothing had to be done.
 
     ``model`` is called once, when the first section needs it. Interrupting loses at most the section in hand.
@@ -92,9 +98,12 @@ def memoire_of(dossier: Dossier) -> Memoire:
     tender = read_consultation(dossier)
     found = [read_draft(dossier, brief.number) for brief in outline(tender.plan)]
     return Memoire(
-        title=tender.object or dossier.root.name, buyer=tender.buyer, reference=tender.reference, plan=tender.plan,
+        title=tender.object or dossier.root.name,
+        buyer=tender.buyer,
+        reference=tender.reference,
+        plan=tender.plan,
         sections=tuple(section for section in found if section is not None),
-    )  # fmt: skip
+    )
 
 
 def export_dossier(dossier: Dossier, target: Path | None, form: Format) -> Path:
@@ -103,7 +112,11 @@ def export_dossier(dossier: Dossier, target: Path | None, form: Format) -> Path:
     path = target or dossier.export / f"memoire.{form}"
     if not path.parent.is_dir():
         raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
-    content = {"docx": lambda: to_docx(memoire), "md": lambda: to_markdown(memoire).encode(), "html": lambda: to_html(memoire).encode()}
+    content = {
+        "docx": lambda: to_docx(memoire),
+        "md": lambda: to_markdown(memoire).encode(),
+        "html": lambda: to_html(memoire).encode(),
+    }
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.write_bytes(content[form]())
     partial.replace(path)
@@ -126,7 +139,9 @@ def load_index(dossier: Dossier, embedder: Embedder, settings: Settings) -> Inde
     index = index_stage.load(dossier.index, embedder, settings.split.passage_chars)
     if index is None:
         raise DossierError(
-            "Ce dossier n'a pas d'index utilisable", where=dossier.root, remedy=f"Lancez « memoire index {dossier.root} »."
+            "Ce dossier n'a pas d'index utilisable",
+            where=dossier.root,
+            remedy=f"Lancez « memoire index {dossier.root} ».",
         )
     return index
 
@@ -144,6 +159,11 @@ def load_model(settings: Settings) -> LlamaCpp:
     entry = manifest.find(settings.llm.model)
     path = weights.verified(manifest, settings.llm.model)
     return LlamaCpp(
-        path, entry.sha256, manifest.chat(entry), context=min(settings.llm.context, entry.context),
-        threads=settings.llm.threads, parallel=settings.llm.parallel, memory_margin=settings.llm.memory_margin,
-    )  # fmt: skip
+        path,
+        entry.sha256,
+        manifest.chat(entry),
+        context=min(settings.llm.context, entry.context),
+        threads=settings.llm.threads,
+        parallel=settings.llm.parallel,
+        memory_margin=settings.llm.memory_margin,
+    )

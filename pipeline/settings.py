@@ -66,8 +66,8 @@ class LlmSettings(_Group):
 class DraftSettings(_Group):
     sources_per_point: int = Field(default=3, ge=1, le=8)
     """Passages a point may rest on: one sentence each."""
-    similarity_floor: float = Field(default=0.80, ge=-1, le=1)
-    """Cosine under which a passage does not speak of the point; see evals/LOG.md for how it was chosen."""
+    relevance_floor: float = Field(default=0.31, ge=-1, le=2)
+    """Relevance (pipeline/retrieve.py) under which a passage does not speak of the point; evals/LOG.md says why."""
     max_tokens: int = Field(default=96, ge=16)
     """Longest answer to one passage, in tokens."""
     retries: int = Field(default=1, ge=0)
@@ -77,9 +77,7 @@ class DraftSettings(_Group):
 class Settings(BaseSettings):
     """The whole tree; build it with :func:`load`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MEMOIRE_", env_nested_delimiter="__", frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix="MEMOIRE_", env_nested_delimiter="__", frozen=True, extra="forbid")
 
     models: ModelsSettings = ModelsSettings()
     split: SplitSettings = SplitSettings()
@@ -123,9 +121,7 @@ def load(dossier: Path | None = None, overrides: Sequence[str] = ()) -> Settings
             key, sign, value = override.partition("=")
             group, dot, name = key.strip().partition(".")
             if not sign or not dot:
-                raise SettingsError(
-                    f"Réglage « {override} » mal écrit", remedy="Écrivez --set groupe.nom=valeur."
-                )
+                raise SettingsError(f"Réglage « {override} » mal écrit", remedy="Écrivez --set groupe.nom=valeur.")
             tree = _with(tree, group, name, value.strip())
         return tree
     except ValidationError as error:

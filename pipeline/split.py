@@ -28,11 +28,18 @@ def split(document: Document, passage_chars: int) -> list[Passage]:
         article = next((h for h in reversed(headings) if _ARTICLE.match(h)), headings[-1] if headings else None)
         passages.append(
             Passage(
-                id=_identifier(document.sha256, len(passages), text), kind=document.kind, document=document.name,
-                page=page, article=article, headings=headings, text=text, client=document.client,
-                client_alias=document.client_alias, date=document.date,
+                id=_identifier(document.sha256, len(passages), text),
+                kind=document.kind,
+                document=document.name,
+                page=page,
+                article=article,
+                headings=headings,
+                text=text,
+                client=document.client,
+                client_alias=document.client_alias,
+                date=document.date,
             )
-        )  # fmt: skip
+        )
     return passages
 
 
@@ -106,9 +113,12 @@ def _grouped(blocks: Sequence[Block], limit: int) -> Iterator[str]:
 
 def _cut(text: str, limit: int) -> list[str]:
     splitter = RecursiveCharacterTextSplitter(
-        chunk_size=limit, chunk_overlap=0, separators=["\n", r"(?<=[.!?]) ", r"(?<=[;:]) ", " "],
-        is_separator_regex=True, keep_separator="start",
-    )  # fmt: skip
+        chunk_size=limit,
+        chunk_overlap=0,
+        separators=["\n", r"(?<=[.!?]) ", r"(?<=[;:]) ", " "],
+        is_separator_regex=True,
+        keep_separator="start",
+    )
     return [piece.strip() for piece in splitter.split_text(text) if piece.strip()]
 
 

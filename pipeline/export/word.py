@@ -12,13 +12,14 @@ from docx.oxml.ns import qn
 from docx.shared import Cm, Pt, RGBColor
 from docx.text.paragraph import Paragraph as WordParagraph
 
-from pipeline.coverage import heading
 from pipeline.export import NOTICE, TO_DRAFT, Sources, gaps, is_leaf, place, section_of, sources
 from pipeline.french import typeset
 from pipeline.records import Memoire, Section
 
 FONT = "Liberation Sans"
 INK = RGBColor(0x1F, 0x3A, 0x5F)
+PROPERTY_CHARS = 255
+"""Longest document property (ECMA-376 part 2, as python-docx enforces it)."""
 FRONT_MATTER = ("Table des matières", "Points à compléter", "Liste des sources")
 """Titles the tool adds around the buyer's plan; set in a style of their own, so they are no headings of the plan."""
 
@@ -31,9 +32,9 @@ def to_docx(memoire: Memoire) -> bytes:
     _cover(document, memoire)
     _contents(document, memoire)
     _to_complete(document, memoire)
-    document.add_page_break()
+    document.add_page_break()  # type: ignore[no-untyped-call]
     for position, node in enumerate(memoire.plan):
-        title = document.add_heading(heading(node), level=min(node.level, 9))
+        title = document.add_heading(node.heading, level=min(node.level, 9))
         title.paragraph_format.page_break_before = node.level == 1 and position > 0
         section = section_of(memoire, node)
         if section is not None:
@@ -64,7 +65,12 @@ def _styles(document: WordDocument) -> None:
         for attribute in ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme"):
             style.element.rPr.rFonts.attrib.pop(qn(f"w:{attribute}"), None)
         style.paragraph_format.space_before, style.paragraph_format.space_after = Pt(14), Pt(6)
-    for name, size, bold in (("Point", 10.5, True), ("Partie", 11, True), ("Titre liminaire", 15, True), ("Source", 9, False)):
+    for name, size, bold in (
+        ("Point", 10.5, True),
+        ("Partie", 11, True),
+        ("Titre liminaire", 15, True),
+        ("Source", 9, False),
+    ):
         style = document.styles.add_style(name, 1)
         style.base_style = normal
         style.font.size, style.font.bold = Pt(size), bold
@@ -81,8 +87,8 @@ def _language(properties: object) -> None:
 
 
 def _cover(document: WordDocument, memoire: Memoire) -> None:
-    document.core_properties.title = memoire.title
-    document.core_properties.comments = NOTICE
+    document.core_properties.title = f"Mémoire technique – {memoire.title}"[:PROPERTY_CHARS]
+    document.core_properties.comments = NOTICE[:PROPERTY_CHARS]
     document.core_properties.author = ""
     for _ in range(6):
         document.add_paragraph()
@@ -90,7 +96,11 @@ def _cover(document: WordDocument, memoire: Memoire) -> None:
     title.alignment = WD_ALIGN_PARAGRAPH.CENTER
     run = title.add_run("Mémoire technique")
     run.font.size, run.font.bold, run.font.color.rgb = Pt(30), True, INK
-    for text, size in ((memoire.title, 14), (memoire.buyer or "", 12), (f"Référence : {memoire.reference}" if memoire.reference else "", 11)):
+    for text, size in (
+        (memoire.title, 14),
+        (memoire.buyer or "", 12),
+        (f"Référence : {memoire.reference}" if memoire.reference else "", 11),
+    ):
         if text:
             line = document.add_paragraph()
             line.alignment = WD_ALIGN_PARAGRAPH.CENTER
@@ -101,7 +111,7 @@ def _cover(document: WordDocument, memoire: Memoire) -> None:
     notice.alignment = WD_ALIGN_PARAGRAPH.CENTER
     run = notice.add_run(typeset(NOTICE))
     run.italic, run.font.size = True, Pt(9)
-    document.add_page_break()
+    document.add_page_break()  # type: ignore[no-untyped-call]
 
 
 def _contents(document: WordDocument, memoire: Memoire) -> None:
@@ -120,7 +130,7 @@ def _contents(document: WordDocument, memoire: Memoire) -> None:
         line = first if position == 0 else document.add_paragraph()
         line.paragraph_format.left_indent = Cm(0.8 * (node.level - 1))
         line.paragraph_format.space_after = Pt(2)
-        line.add_run(heading(node)).bold = node.level == 1
+        line.add_run(node.heading).bold = node.level == 1
     _field(line, "end")
 
 
@@ -137,7 +147,7 @@ def _to_complete(document: WordDocument, memoire: Memoire) -> None:
     found = gaps(memoire)
     if not found:
         return
-    document.add_page_break()
+    document.add_page_break()  # type: ignore[no-untyped-call]
     document.add_paragraph(FRONT_MATTER[1], style="Titre liminaire")
     for section, paragraph in found:
         line = document.add_paragraph(style="List Bullet")
@@ -182,7 +192,7 @@ def _highlight(paragraph: WordParagraph, text: str) -> None:
 def _sources(document: WordDocument, numbered: Sources) -> None:
     if not numbered.passages:
         return
-    document.add_page_break()
+    document.add_page_break()  # type: ignore[no-untyped-call]
     document.add_paragraph(FRONT_MATTER[2], style="Titre liminaire")
     for number, passage in enumerate(numbered.passages, start=1):
         line = document.add_paragraph(style="Source")

@@ -12,7 +12,12 @@ from pipeline.readers.text import read_markdown, read_text
 from pipeline.records import Block, Document, SourceKind
 
 SUPPORTED = (".pdf", ".docx", ".txt", ".md")
-_IMAGES = {b"\x89PNG": "une image PNG", b"\xff\xd8\xff": "une image JPEG", b"GIF8": "une image GIF", b"BM": "une image BMP"}
+_IMAGES = {
+    b"\x89PNG": "une image PNG",
+    b"\xff\xd8\xff": "une image JPEG",
+    b"GIF8": "une image GIF",
+    b"BM": "une image BMP",
+}
 
 
 def read(path: Path, kind: SourceKind = "dce") -> Document:

@@ -49,7 +49,9 @@ def read_docx(data: bytes, name: str) -> tuple[list[Block], int | None]:
     except Exception as error:
         if type(error).__module__.startswith("lxml"):
             raise DocumentError(
-                "Le contenu XML de ce document Word est endommagé", where=name, remedy="Demandez un exemplaire intact."
+                "Le contenu XML de ce document Word est endommagé",
+                where=name,
+                remedy="Demandez un exemplaire intact.",
             ) from error
         raise
     walker = _Walker(_Numbering(document), _Styles(document))
@@ -77,13 +79,13 @@ def _check_package(data: bytes, name: str) -> None:
             remedy="Ouvrez-le pour vérifier, et enregistrez-le de nouveau en DOCX.",
         ) from error
     if "[Content_Types].xml" not in names:
-        raise DocumentError(
-            "Cette archive n'est pas un document Word", where=name, remedy="Donnez le DOCX d'origine."
-        )
+        raise DocumentError("Cette archive n'est pas un document Word", where=name, remedy="Donnez le DOCX d'origine.")
     full, packed = sum(size for size, _ in sizes), sum(size for _, size in sizes)
     if full > MAX_UNCOMPRESSED or full > MAX_RATIO * max(packed, 1):
         raise DocumentError(
-            "Ce document Word se décompresse en un volume anormal", where=name, remedy="Vérifiez sa provenance."
+            "Ce document Word se décompresse en un volume anormal",
+            where=name,
+            remedy="Vérifiez sa provenance.",
         )
 
 
@@ -125,7 +127,7 @@ class _Walker:
         return [row + ("",) * (width - len(row)) for row in rows]
 
     def _cell(self, cell: _Cell) -> str:
-        parts = []
+        parts: list[str] = []
         for item in cell.iter_inner_content():
             if isinstance(item, Table):
                 parts.extend(" ".join(row) for row in self._rows(item))
@@ -162,7 +164,9 @@ class _Walker:
             tag = node.tag
             if tag == qn("w:t") and not self.first_page:
                 self.first_page = self.page
-            if tag == qn("w:t") and not _within(node, (qn("w:del"), qn("w:moveFrom"), qn("w:txbxContent")), paragraph._p):
+            if tag == qn("w:t") and not _within(
+                node, (qn("w:del"), qn("w:moveFrom"), qn("w:txbxContent")), paragraph._p
+            ):
                 parts.append(node.text or "")
             elif tag in (qn("w:tab"), qn("w:br"), qn("w:cr")) and node.getparent().tag == qn("w:r"):
                 parts.append("\t" if tag == qn("w:tab") else " ")
@@ -349,9 +353,20 @@ def _formatted(value: int, how: str) -> str:
 def _roman(value: int) -> str:
     text = ""
     for amount, letters in (
-        (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"),
-        (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
-    ):  # fmt: skip
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
+    ):
         text += letters * (value // amount)
         value %= amount
     return text

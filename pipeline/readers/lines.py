@@ -123,7 +123,12 @@ def _continues(run: Sequence[Line], line: Line, body: float) -> bool:
 def _mid_sentence(run: Sequence[Line], line: Line) -> bool:
     """The previous line ends nowhere and this one goes on in lower case."""
     last, text = run[-1].text.rstrip(), line.text.strip()
-    return bool(text) and text[0].islower() and not last.endswith(_TERMINAL) and (line.gap <= PARAGRAPH_GAP or line.new_page)
+    return (
+        bool(text)
+        and text[0].islower()
+        and not last.endswith(_TERMINAL)
+        and (line.gap <= PARAGRAPH_GAP or line.new_page)
+    )
 
 
 def _is_heading_line(line: Line, body: float) -> bool:

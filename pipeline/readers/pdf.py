@@ -122,9 +122,7 @@ def _placed(textpage: pdfium.PdfTextPage, text: str, start: int, number: int) ->
         size = round((middle[3] - middle[1]) / 0.72, 1)
     x, y = ctypes.c_double(), ctypes.c_double()
     raw.FPDFText_GetCharOrigin(textpage.raw, sample, x, y)
-    line = Line(
-        text=text, page=number, x0=left[0], x1=right[2], gap=0.0, size=size, bold=_is_bold(textpage, sample)
-    )
+    line = Line(text=text, page=number, x0=left[0], x1=right[2], gap=0.0, size=size, bold=_is_bold(textpage, sample))
     return _Placed(line, middle[1], middle[3], y.value)
 
 
@@ -161,9 +159,7 @@ def _tables(data: bytes, ruled: Sequence[int]) -> list[_Table]:
     with pdfplumber.open(io.BytesIO(data), pages=[index + 1 for index in ruled]) as pdf:
         for page in pdf.pages:
             for table in page.find_tables():
-                rows = tuple(
-                    tuple(fold_spaces(_dehyphenate(cell or "")) for cell in row) for row in table.extract()
-                )
+                rows = tuple(tuple(fold_spaces(_dehyphenate(cell or "")) for cell in row) for row in table.extract())
                 rows = tuple(row for row in rows if any(row))
                 columns = {i for row in rows for i, cell in enumerate(row) if cell}
                 if len(rows) >= 2 and len(columns) >= 2:
@@ -177,9 +173,7 @@ def _dehyphenate(text: str) -> str:
     return re.sub(r"\u00ad\s*", "", text).replace("\ufffe", "-").replace("\u0002", "")
 
 
-def _drop_empty_columns(
-    rows: Sequence[tuple[str, ...]], columns: set[int]
-) -> tuple[tuple[str, ...], ...]:
+def _drop_empty_columns(rows: Sequence[tuple[str, ...]], columns: set[int]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(row[i] for i in sorted(columns)) for row in rows)
 
 
@@ -203,7 +197,32 @@ def _without_running_lines(pages: Sequence[list[_Placed]]) -> list[list[_Placed]
 
 
 _HYPHEN = re.compile(r"(\w+)[\ufffe\u00ad\u0002](\w+)")
-_PREFIXES = frozenset("anti après arrière auto avant bi ci co contre demi ex extra hors inter mi multi non pré semi sous sur vice".split())
+_PREFIXES = frozenset(
+    [
+        "anti",
+        "après",
+        "arrière",
+        "auto",
+        "avant",
+        "bi",
+        "ci",
+        "co",
+        "contre",
+        "demi",
+        "ex",
+        "extra",
+        "hors",
+        "inter",
+        "mi",
+        "multi",
+        "non",
+        "pré",
+        "semi",
+        "sous",
+        "sur",
+        "vice",
+    ]
+)
 
 
 def _without_hyphens(pages: Sequence[list[_Placed]]) -> list[list[_Placed]]:
@@ -217,7 +236,9 @@ def _without_hyphens(pages: Sequence[list[_Placed]]) -> list[list[_Placed]]:
     def join(match: re.Match[str]) -> str:
         left, right = match[1], match[2]
         cut = (left + right).lower() in vocabulary or (
-            left.lower() not in vocabulary - {left.lower()} and left.lower() not in _PREFIXES and right.islower()
+            left.lower() not in vocabulary - {left.lower()}
+            and left.lower() not in _PREFIXES
+            and right.islower()
             and len(left) <= 3
         )
         return left + right if cut else f"{left}-{right}"
@@ -308,9 +329,7 @@ def _continues_table(rows: Sequence[tuple[str, ...]], more: Sequence[tuple[str, 
     return len(rows[0]) == len(more[0])
 
 
-def _join_rows(
-    rows: list[tuple[str, ...]], more: Sequence[tuple[str, ...]]
-) -> list[tuple[str, ...]]:
+def _join_rows(rows: list[tuple[str, ...]], more: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The rows to append: the repeated header dropped, and a row cut by the page break put back together."""
     rest = list(more)
     if rest and rest[0] == rows[0]:

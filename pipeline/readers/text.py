@@ -32,11 +32,15 @@ def read_text(data: bytes, name: str) -> tuple[list[Block], int]:
             stripped = raw.rstrip()
             lines.append(
                 Line(
-                    text=stripped.strip(), page=number, x0=len(raw) - len(raw.lstrip()), x1=len(stripped),
-                    gap=0.0 if fresh else float(empty), new_page=fresh,
+                    text=stripped.strip(),
+                    page=number,
+                    x0=len(raw) - len(raw.lstrip()),
+                    x1=len(stripped),
+                    gap=0.0 if fresh else float(empty),
+                    new_page=fresh,
                     wrap=len(stripped) >= WRAP_SHARE * full and full > 40,
                 )
-            )  # fmt: skip
+            )
             empty, fresh = 0, False
     return assemble(lines), len(pages)
 
@@ -87,7 +91,9 @@ def decode(data: bytes, name: str) -> str:
         return data.decode("utf-16", errors="replace")
     if b"\0" in data[:4096]:
         raise DocumentError(
-            "Ce fichier n'est pas du texte", where=name, remedy="Donnez un TXT, un Markdown, un PDF ou un DOCX."
+            "Ce fichier n'est pas du texte",
+            where=name,
+            remedy="Donnez un TXT, un Markdown, un PDF ou un DOCX.",
         )
     try:
         return data.decode("utf-8-sig")

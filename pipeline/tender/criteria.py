@@ -16,18 +16,27 @@ from pipeline.french import fold, fold_spaces
 from pipeline.records import Block, Criterion, Document
 
 _WEIGHT = re.compile(
-    r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?:/\s*(?P<out>\d{2,3}))?\s*(?P<unit>%|points?\b|pts\b)?", re.IGNORECASE
+    r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?:/\s*(?P<out>\d{2,3}))?\s*(?P<unit>%|points?\b|pts\b)?",
+    re.IGNORECASE,
 )
-_CELL = re.compile(rf"^\s*(?:pond[ée]ration\s*:?\s*)?{_WEIGHT.pattern}\s*(?P<of_which>dont)?\s*[.:]?\s*$", re.IGNORECASE)
+_CELL = re.compile(
+    rf"^\s*(?:pond[ée]ration\s*:?\s*)?{_WEIGHT.pattern}\s*(?P<of_which>dont)?\s*[.:]?\s*$", re.IGNORECASE
+)
 _LINE = re.compile(
-    rf"^(?P<label>.{{3,}}?)\s*(?:[:–—\-(]|\.{{3,}}|\s)\s*(?:pond[ée]r[ée]e?\s+[àa]\s+|sur\s+)?"
+    r"^(?P<label>.{3,}?)\s*(?:[:–—\-(]|\.{3,}|\s)\s*(?:pond[ée]r[ée]e?\s+[àa]\s+|sur\s+)?"
     r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?P<unit>%|points?\b|pts\b)\s*(?P<of_which>dont)?\)?\s*[.;,]?$",
     re.IGNORECASE,
 )
 _HEADER = re.compile(r"pond[ée]ration|coefficient|points|note\b|poids|bar[èe]me", re.IGNORECASE)
 _SUB = re.compile(r"^(?:sous[\s\-]*crit[èe]re|[ée]l[ée]ment)\s*(?:n\s?°\s*)?[\d.]*\s*[:–—\-]?\s*", re.IGNORECASE)
-_AWARD = re.compile(r"jugement des offres|attribution|classement des offres|offres? .{0,40}(?:jugee|evaluee|classee|appreciee)|choix de l.offre|valeur technique|mieux.disante|economiquement la plus avantageuse")
-_SELECTION = re.compile(r"selection des candid|selection de la candid|examen des candidat|criteres? de selection|jugement des candidatures|candidatures? (?:seront|sont) (?:examinee|classee|selectionnee)")
+_AWARD = re.compile(
+    r"jugement des offres|attribution|classement des offres|offres? .{0,40}(?:jugee|evaluee|classee|"
+    r"appreciee)|choix de l.offre|valeur technique|mieux.disante|economiquement la plus avantageuse"
+)
+_SELECTION = re.compile(
+    r"selection des candid|selection de la candid|examen des candidat|criteres? de selection|"
+    r"jugement des candidatures|candidatures? (?:seront|sont) (?:examinee|classee|selectionnee)"
+)
 
 
 @dataclass
@@ -122,7 +131,9 @@ def _same_table(left: Block, right: Block) -> bool:
 def _continuation(blocks: Sequence[Block], index: int) -> list[_Entry]:
     """Entries of the tables that directly follow: a table the page cut in two."""
     found: list[_Entry] = []
-    while index + 1 < len(blocks) and blocks[index + 1].kind == "table" and _same_table(blocks[index], blocks[index + 1]):
+    while (
+        index + 1 < len(blocks) and blocks[index + 1].kind == "table" and _same_table(blocks[index], blocks[index + 1])
+    ):
         index += 1
         found += _table_entries(blocks[index])
     return found
@@ -159,7 +170,9 @@ def _line_entry(block: Block, waiting: Sequence[Block]) -> _Entry | None:
     if not match or len(match["label"]) > 600:
         return None
     label = " ".join([*(item.text for item in waiting if not item.text.endswith((".", ";", ":"))), match["label"]])
-    return _entry(label if len(waiting) < 2 else match["label"], match, block.page, sub=bool(_SUB.match(match["label"])))
+    return _entry(
+        label if len(waiting) < 2 else match["label"], match, block.page, sub=bool(_SUB.match(match["label"]))
+    )
 
 
 def _entry(label: str, match: re.Match[str], page: int | None, *, sub: bool) -> _Entry:
@@ -167,13 +180,22 @@ def _entry(label: str, match: re.Match[str], page: int | None, *, sub: bool) -> 
     text = _SUB.sub("", fold_spaces(label)).strip(" :–—-")
     head, note = _split_note(text)
     return _Entry(
-        head, note, float(match["value"].replace(",", ".")), unit, page, of_which=bool(match["of_which"]), sub=sub
+        head,
+        note,
+        float(match["value"].replace(",", ".")),
+        unit,
+        page,
+        of_which=bool(match["of_which"]),
+        sub=sub,
     )
 
 
 def _split_note(text: str) -> tuple[str, str]:
     """The name of the criterion, and what the buyer adds after it on how it is appreciated."""
-    for pattern in (r"(?<=[a-zé’»)])\.\s+(?=[A-ZÀ-Þ])", r"\s*:\s+(?=(?:Définition|Ce (?:sous-)?crit|Appréci))"):
+    for pattern in (
+        r"(?<=[a-zé’»)])\.\s+(?=[A-ZÀ-Þ])",
+        r"\s*:\s+(?=(?:Définition|Ce (?:sous-)?crit|Appréci))",
+    ):
         match = re.search(pattern, text)
         if match and match.start() >= 3:
             end = match.start() + (1 if text[match.start()] == "." else 0)
@@ -187,7 +209,7 @@ def _with_tree(run: _Run) -> _Run:
 
 
 def _nest(entries: Sequence[_Entry]) -> list[Criterion]:
-    """Children under their parents: said by « dont » or « sous-critère », else by sums (parts of the parent or of 100)."""
+    """Children under their parents: said by « dont » or « sous-critère », else by sums (of the parent or of 100)."""
     hinted = any(entry.of_which or entry.sub for entry in entries)
     total = sum(entry.weight for entry in entries)
     tree: list[Criterion] = []
@@ -200,7 +222,11 @@ def _nest(entries: Sequence[_Entry]) -> list[Criterion]:
             room = entry.weight
             while index < len(entries) and (
                 entries[index].sub
-                or (entry.of_which and not entries[index].of_which and _total(children) + entries[index].weight <= room + 0.01)
+                or (
+                    entry.of_which
+                    and not entries[index].of_which
+                    and _total(children) + entries[index].weight <= room + 0.01
+                )
             ):
                 children.append(entries[index])
                 index += 1

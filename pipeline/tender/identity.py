@@ -11,7 +11,21 @@ from pipeline.records import Block, Deadline, Document
 _MONTHS = {
     name: number
     for number, name in enumerate(
-        "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre".split(), start=1
+        [
+            "janvier",
+            "fevrier",
+            "mars",
+            "avril",
+            "mai",
+            "juin",
+            "juillet",
+            "aout",
+            "septembre",
+            "octobre",
+            "novembre",
+            "decembre",
+        ],
+        start=1,
     )
 }
 _DATE = re.compile(
@@ -20,22 +34,29 @@ _DATE = re.compile(
 )
 _HOUR = re.compile(r"\b(?P<hour>[01]?\d|2[0-3])\s*(?:h|heures?|:)\s*(?P<minute>[0-5]\d)?(?!\s*sur\b)")
 _CLOSES = re.compile(
-    r"date limite|au plus tard|retour des|remise des (?:plis|offres|candidatures)|reception des (?:plis|offres|candidatures)|"
+    r"date limite|au plus tard|retour des|remise des (?:plis|offres|candidatures)|reception des (?:plis|"
+    r"offres|candidatures)|"
     r"selection des|questions|notification|visite|demarrage|debut d.execution"
 )
 _REFERENCE = re.compile(
-    r"(?:proc[ée]dure|consultation|march[ée]|r[ée]f[ée]rence|affaire|dossier|accord-cadre)\s*(?:n\s?°|num[ée]ro|:|r[ée]f[ée]rence\s*:?)\s*:?\s*"
+    r"(?:proc[ée]dure|consultation|march[ée]|r[ée]f[ée]rence|affaire|dossier|accord-cadre)\s*(?:n\s?°|"
+    r"num[ée]ro|:|r[ée]f[ée]rence\s*:?)\s*:?\s*"
     r"(?P<ref>(?=[A-Z0-9/_.\-]*\d)[A-Z0-9][A-Z0-9/_.\-]{3,})"
 )
 _BUYER_LABEL = re.compile(
-    r"^(?:acheteur|pouvoir adjudicateur|entit[ée] adjudicatrice|ma[iî]tre d.ouvrage|identification (?:du pouvoir adjudicateur|de l.acheteur)|nom (?:et adresse )?(?:officiels? )?de l.(?:acheteur|organisme))(?:\s+public)?\s*:?\s*(?P<rest>.*)$",
+    r"^(?:acheteur|pouvoir adjudicateur|entit[ée] adjudicatrice|ma[iî]tre d.ouvrage|"
+    r"identification (?:du pouvoir adjudicateur|de l.acheteur)|"
+    r"nom (?:et adresse )?(?:officiels? )?de l.(?:acheteur|organisme))(?:\s+public)?\s*:?\s*(?P<rest>.*)$",
     re.IGNORECASE,
 )
 _BUYER_SENTENCE = re.compile(
-    r"(?:est (?:passée|lancée|organisée)(?: et pilotée)? par|pouvoir adjudicateur (?:est|:)|acheteur (?:est|:))\s*:?\s*(?P<name>(?:l[ea']\s?|les\s)?[A-ZÀ-Þ][^.;,]{5,120})"
+    r"(?:est (?:passée|lancée|organisée)(?: et pilotée)? par|pouvoir adjudicateur (?:est|:)|"
+    r"acheteur (?:est|:))\s*:?\s*(?P<name>(?:l[ea']\s?|les\s)?[A-ZÀ-Þ][^.;,]{5,120})"
 )
+_OBJECT_TITLE = re.compile(r"\bobjet (?:de la consultation|du marche|de l.accord)")
 _OBJECT = re.compile(
-    r"(?:pr[ée]sente? (?:consultation|march[ée]|accord-cadre)[^.]{0,60}?|consultation|march[ée](?: public)?|accord-cadre) a pour objet\s*:?\s*(?P<object>[^.]{15,400})",
+    r"(?:pr[ée]sente? (?:consultation|march[ée]|accord-cadre)[^.]{0,60}?|consultation|"
+    r"march[ée](?: public)?|accord-cadre) a pour objet\s*:?\s*(?P<object>[^.]{15,400})",
     re.IGNORECASE,
 )
 
@@ -44,10 +65,10 @@ def read_object(documents: Sequence[Document]) -> str | None:
     """What the consultation is for: under a heading « Objet », else the sentence that says « a pour objet »."""
     for document in documents:
         for block, following in _pairs(document):
-            if block.kind == "heading" and re.search(r"\bobjet (?:de la consultation|du marche|de l.accord)", fold(block.text)):
-                if following is not None and following.kind == "paragraph":
-                    match = _OBJECT.search(following.text)
-                    return fold_spaces(match["object"]) if match else following.text.strip().rstrip(".")
+            titled = block.kind == "heading" and _OBJECT_TITLE.search(fold(block.text))
+            if titled and following is not None and following.kind == "paragraph":
+                match = _OBJECT.search(following.text)
+                return fold_spaces(match["object"]) if match else following.text.strip().rstrip(".")
     for document in documents:
         for block in document.blocks:
             match = _OBJECT.search(block.text)
@@ -128,7 +149,11 @@ def _label(sentence: str, heading: str) -> str:
     dated = _DATE.search(folded)
     start = dated.start() if dated else len(sentence)
     words = re.split(r"[:–]", sentence[: min(start, len(sentence))])[0].strip(" ,")
-    label = re.sub(r"\s+(?:est|sont|a|fixée?s?|au|le|à|au plus tard|avant)(?:\s+(?:fixée?s?|au|le|à|plus tard))*$", "", words)
+    label = re.sub(
+        r"\s+(?:est|sont|a|fixée?s?|au|le|à|au plus tard|avant)(?:\s+(?:fixée?s?|au|le|à|plus tard))*$",
+        "",
+        words,
+    )
     return fold_spaces(label) if len(label) > 8 else fold_spaces(heading)
 
 

@@ -40,6 +40,7 @@ _EVIDENCE = re.compile(
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"\b(?:decri|present|expos|indiqu|precis|detaill|fourni|justifi|propos|expliqu)\w*", re.IGNORECASE)
+_RULE = re.compile(r"\b(?:doi|devra|devront|imperativ|respect|conserv|opposable|obligatoire)")
 _RC_TITLES = re.compile(
     r"objet (?:de la|du)|procedure|candidature|groupement|variante|delai|allotissement|remise des|jugement|recours|"
     r"renseignement|dispositions|modalites d.obtention|contenu du dossier|duree"
@@ -160,9 +161,9 @@ def _follow(blocks: Sequence[Block], first: int) -> list[_Node]:
             level = _level(title, styles)
             nodes.append(_Node(title.number, title.title, level, title.prefix, block.page))
             target = "points"
-        elif title is not None and block.kind == "heading" and title.style != "annexes":
-            break
-        elif block.kind == "heading" and (_END.match(fold(block.text)) or _is_outer(block, nodes, blocks[first])):
+        elif (title is not None and block.kind == "heading" and title.style != "annexes") or (
+            block.kind == "heading" and (_END.match(fold(block.text)) or _is_outer(block, nodes, blocks[first]))
+        ):
             break
         elif nodes:
             target = _fill(nodes[-1], block, blocks[index + 1] if index + 1 < len(blocks) else None, target)
@@ -273,7 +274,9 @@ def _is_plan(nodes: Sequence[_Node]) -> bool:
         return False
     foreign = sum(bool(_RC_TITLES.search(fold(node.title))) for node in nodes)
     leaves = [
-        node for node, after in zip(nodes, [*nodes[1:], None], strict=True) if after is None or after.level <= node.level
+        node
+        for node, after in zip(nodes, [*nodes[1:], None], strict=True)
+        if after is None or after.level <= node.level
     ]
     filled = sum(bool(node.points or node.parts or node.expected) for node in leaves)
     return foreign * 3 < len(nodes) and filled * 2 >= len(leaves)
@@ -292,9 +295,9 @@ def _rules(blocks: Sequence[Block]) -> tuple[tuple[str, ...], tuple[str, ...]]:
             continue
         nested = False
         asks = bool(re.search(r"\bdistingu", folded))
-        if block.kind == "item" or re.search(r"\b(?:doi|devra|devront|imperativ|respect|conserv|opposable|obligatoire)", folded):
-            if not folded.endswith(":") or asks:
-                rules.append(_clean(block.text).removesuffix(":").strip())
+        rule = block.kind == "item" or _RULE.search(folded)
+        if rule and (asks or not folded.endswith(":")):
+            rules.append(_clean(block.text).removesuffix(":").strip())
         if asks:
             quoted = re.findall(r"«\s*([^»]+?)\s*»", block.text)
             distinctions.extend(quoted)

@@ -13,9 +13,16 @@ from collections.abc import Sequence
 from pipeline.french import fold, sentences
 from pipeline.records import Document, Requirement
 
-_NUMBERED = re.compile(r"^(?P<id>(?:EX|EXI|EXG|EF|ENF|REQ|RQ|R|E|EM|F)[\s\-_.]?\d{1,4}(?:[.\-]\d{1,3})*)\s*[–—\-:.]\s+(?P<text>\S.+)$")
-_MUST = re.compile(r"\b(?:doi(?:t|vent)|devra(?:it|ient)?|devront|est tenue? de|sont tenue?s de|il est exige|obligatoire(?:ment)?|imperativement|s.engagent? a)\b")
-_MAY = re.compile(r"\b(?:pourra|pourront|peut|est souhaitee?|sont souhaitee?s|souhaitable|optionnel(?:le)?|facultati(?:f|ve))\b")
+_NUMBERED = re.compile(
+    r"^(?P<id>(?:EX|EXI|EXG|EF|ENF|REQ|RQ|R|E|EM|F)[\s\-_.]?\d{1,4}(?:[.\-]\d{1,3})*)\s*[–—\-:.]\s+(?P<text>\S.+)$"
+)
+_MUST = re.compile(
+    r"\b(?:doi(?:t|vent)|devra(?:it|ient)?|devront|est tenue? de|sont tenue?s de|il est exige|"
+    r"obligatoire(?:ment)?|imperativement|s.engagent? a)\b"
+)
+_MAY = re.compile(
+    r"\b(?:pourra|pourront|peut|est souhaitee?|sont souhaitee?s|souhaitable|optionnel(?:le)?|facultati(?:f|ve))\b"
+)
 _SPECIFIES = re.compile(r"programme fonctionnel|cahier des clauses techniques|\bcctp\b|specifications? techniques?")
 _MINIMUM = re.compile(r"exigences? minimales?|caracteristiques minimales")
 
@@ -35,16 +42,22 @@ def _numbered(document: Document) -> list[Requirement]:
     for block in document.blocks:
         if block.kind == "heading":
             article = block.text
-        lines = [" – ".join(cell for cell in row if cell) for row in block.rows] if block.kind == "table" else [block.text]
+        lines = (
+            [" – ".join(cell for cell in row if cell) for row in block.rows] if block.kind == "table" else [block.text]
+        )
         for line in lines:
             match = _NUMBERED.match(line)
             if match:
                 found.append(
                     Requirement(
-                        id=match["id"], text=match["text"].strip(), mandatory=_mandatory(match["text"]),
-                        document=document.name, page=block.page, article=article,
+                        id=match["id"],
+                        text=match["text"].strip(),
+                        mandatory=_mandatory(match["text"]),
+                        document=document.name,
+                        page=block.page,
+                        article=article,
                     )
-                )  # fmt: skip
+                )
     return found if len(found) >= 3 else []
 
 
@@ -63,10 +76,14 @@ def _obliging(document: Document) -> list[Requirement]:
                 if _MUST.search(fold(sentence)) and len(sentence) > 25:
                     found.append(
                         Requirement(
-                            id=f"E{len(found) + 1:03d}", text=sentence, mandatory=True,
-                            document=document.name, page=block.page, article=article,
+                            id=f"E{len(found) + 1:03d}",
+                            text=sentence,
+                            mandatory=True,
+                            document=document.name,
+                            page=block.page,
+                            article=article,
                         )
-                    )  # fmt: skip
+                    )
     return found
 
 
