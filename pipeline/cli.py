@@ -550,10 +550,8 @@ def main() -> None:
     """Entry point: one clear line and the right exit code for every expected failure."""
     warnings.simplefilter("ignore")
     try:
-        app(standalone_mode=False)
-        sys.exit(0)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except (KeyboardInterrupt, typer.Abort):
         err.print("Interrompu. Ce qui était terminé est enregistré ; relancez la même commande pour continuer.")
         sys.exit(130)
@@ -565,7 +563,20 @@ def main() -> None:
         err.print(str(line), markup=False)
         sys.exit(2)
     except Exception as error:
-        if hasattr(error, "format_message"):  # typer's own usage errors
-            err.print(f"{error.format_message()} Voyez « memoire --help ».", markup=False)
-            sys.exit(2)
-        raise
+        if not hasattr(error, "format_message"):
+            raise
+        err.print(_usage(error), markup=False)
+        sys.exit(2)
+
+
+def _usage(error: Any) -> str:
+    """typer's usage errors, whose texts are English, as one French line."""
+    parameter = getattr(error, "param", None)
+    name = getattr(parameter, "metavar", None) or next(iter(getattr(parameter, "opts", None) or []), "")
+    said = {
+        "MissingParameter": f"Il manque {name or 'un argument'}.",
+        "NoSuchOption": f"Option inconnue : {getattr(error, 'option_name', '')}.",
+        "BadParameter": f"Valeur refusée pour {name or 'un argument'}.",
+        "BadOptionUsage": f"Option mal utilisée : {getattr(error, 'option_name', '')}.",
+    }.get(type(error).__name__, "Commande inconnue ou mal écrite.")
+    return f"{said} Voyez « memoire --help »."

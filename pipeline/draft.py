@@ -56,6 +56,9 @@ _POINTS_ELSEWHERE = re.compile(
     r"\bci-(?:dessous|dessus|apres|avant)\b|\btableaux? suivants?\b|\bsuivant(?:e|s|es)? :|\bcf\."
     r"|\bvoir (?:le|la|l'|section|chapitre)"
 )
+_LEGEND = re.compile(r"^[a-z] (?:designe|signifie)\b")
+_INSTRUCTS = re.compile(r"\b(?:ignor|oubli)\w*\b.{0,40}\b(?:consigne|instruction|regle)s?\b|\bassistant\b.{0,20}\becri")
+"""A sentence that talks to a model instead of to a reader is never drafted from."""
 _AMOUNT = re.compile(r"\d\s*(?:k|m)?\s*€|\beuros?\b")
 _ROLES = (
     (r"secur|vulnerab|cyber|identit|acces|souverain|chiffr", "RSSI"),
@@ -262,7 +265,7 @@ def _stands_alone(sentence: str, kind: SourceKind) -> bool:
     folded = fold(sentence)
     if sentence.rstrip().endswith(":") or _POINTS_ELSEWHERE.search(folded):
         return False
-    if re.match(r"^[a-z] (?:designe|signifie)\b", folded):  # the legend of a table
+    if _LEGEND.match(folded) or _INSTRUCTS.search(folded):
         return False
     return not (kind == "response" and _AMOUNT.search(folded))
 
@@ -403,8 +406,9 @@ def _shown(slot: _Slot) -> str:
 
 
 def _gap(brief: SectionBrief, point: Point) -> str:
-    subject = fold(f"{point.text} {brief.title} {brief.chapter}")
-    role = next((role for pattern, role in _ROLES if re.search(pattern, subject)), "direction de projet")
+    subjects = [fold(text) for text in (point.text, brief.title, brief.chapter)]
+    roles = (role for subject in subjects for pattern, role in _ROLES if re.search(pattern, subject))
+    role = next(roles, "direction de projet")
     part = f" ({point.part})" if point.part else ""
     return typeset(
         f"[À COMPLÉTER : que répond l'entreprise au point « {point.text} »{part}, et quel document le prouve ? "

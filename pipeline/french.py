@@ -233,7 +233,7 @@ def sentences(text: str) -> list[str]:
     for match in _SENTENCE_END.finditer(text):
         head = text[start : match.start()]
         last = head.rsplit(None, 1)[-1].lower() if head.strip() else ""
-        if last.lstrip("(«'") in _ABBREVIATIONS or re.fullmatch(r"[a-z]\.", last):
+        if re.split(r"['’(«]", last)[-1] in _ABBREVIATIONS or re.fullmatch(r"[a-z]\.", last):
             continue
         found.append(head.strip())
         start = match.end()

@@ -97,8 +97,8 @@ class LlamaCpp:
         need, free = int(path.stat().st_size * memory_margin), machine.memory_available()
         if free < need:
             raise MemoryShortError(
-                f"Mémoire insuffisante pour le modèle « {self.name} » : {need / 1e9:.1f} Go nécessaires, "
-                f"{free / 1e9:.1f} Go libres",
+                f"Mémoire insuffisante pour le modèle « {self.name} » : {_gigabytes(need)} nécessaires, "
+                f"{_gigabytes(free)} libres",
                 where=path,
                 remedy="Fermez d'autres programmes, ou choisissez un modèle plus petit (réglage llm.model).",
             )
@@ -287,6 +287,10 @@ class LlamaCpp:
         llama_cpp.llama_batch_free(self._batch)
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} Go".replace(".", ",")
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]

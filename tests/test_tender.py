@@ -1,0 +1,131 @@
+"""What the buyer imposes, on the sample tender and on small texts written as buyers write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.readers import read
+from pipeline.records import Document
+from pipeline.tender import read_tender
+from pipeline.tender.criteria import read_criteria
+from pipeline.tender.plan import read_plan
+from tests.conftest import CORPUS
+
+Build = Callable[..., Document]
+
+
+@pytest.fixture(scope="module")
+def sample() -> list[Document]:
+    return [read(CORPUS / "dce" / name) for name in ("rc.pdf", "pf.docx", "ccap.pdf")]
+
+
+def test_the_sample_plan_is_read_whole(sample: list[Document]) -> None:
+    plan = read_tender(sample).plan
+    chapters = [node for node in plan if node.level == 1]
+    sections = [node for node in plan if node.level == 2]
+    assert [node.number for node in chapters] == ["1", "2", "3", "4", "5", "6"]
+    assert len(sections) == 20
+    assert chapters[3].heading == "CHAPITRE 4 – SUPPORT ET EXPLOITATION"
+    continuity = next(node for node in plan if node.number == "4.3")
+    assert continuity.points == (
+        "Organisation PCA et PRA",
+        "Objectifs RTO et RPO et exercices",
+        "Fonctionnement en mode dégradé",
+    )
+    assert continuity.expected is not None
+    assert continuity.expected.startswith("le déroulement d’une bascule")
+    assert continuity.evidence is not None
+    assert continuity.page == 10
+
+
+def test_parts_keep_their_points(sample: list[Document]) -> None:
+    steps = next(node for node in read_tender(sample).plan if node.number == "2.2")
+    assert [part.title for part in steps.parts] == [
+        "Étape A – Conception",
+        "Étape B – Expérimentation",
+        "Étape C – Préparation du déploiement",
+    ]
+    assert steps.parts[1].points == ("Choix des sites pilotes", "Mesure des résultats")
+
+
+def test_the_sample_criteria_and_their_weights(sample: list[Document]) -> None:
+    tender = read_tender(sample)
+    assert [criterion.weight for criterion in tender.criteria] == [30, 20, 10, 10, 15, 10, 5]
+    assert [criterion.weight for criterion in tender.selection_criteria] == [50, 30, 20]
+
+
+def test_the_sample_distinctions_deliverables_requirements_and_deadline(sample: list[Document]) -> None:
+    tender = read_tender(sample)
+    assert tender.distinctions == (
+        "ce qui est en service",
+        "ce qui sera développé pendant le marché",
+        "ce qui est visé à terme",
+    )
+    assert [deliverable.code for deliverable in tender.deliverables] == ["D1", "D2", "D3", "D4", "D5", "D6"]
+    numbered = [requirement for requirement in tender.requirements if requirement.id.startswith("EX-")]
+    assert len(numbered) == 205
+    assert sum(not requirement.mandatory for requirement in numbered) == 17
+    assert "2027-02-12T12:00" in [deadline.date for deadline in tender.deadlines]
+
+
+def test_reading_does_not_depend_on_the_order_of_files(sample: list[Document]) -> None:
+    assert read_tender(sample) == read_tender(list(reversed(sample)))
+
+
+def test_no_plan_is_made_up(make_document: Build) -> None:
+    rc = make_document(
+        ("heading", "1. Objet de la consultation"),
+        ("paragraph", "La consultation a pour objet la fourniture de postes."),
+        ("paragraph", "Le mémoire technique sera noté selon la qualité de l'offre."),
+        ("heading", "2. Procédure de passation"),
+        ("paragraph", "Appel d'offres ouvert."),
+        ("heading", "3. Jugement des offres"),
+        ("paragraph", "Les offres sont jugées."),
+    )
+    assert read_plan([rc]).nodes == ()
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        ("I. Compréhension du besoin", "II. Moyens humains", "III. Méthodologie"),
+        ("A - Compréhension du besoin", "B - Moyens humains", "C - Méthodologie"),
+        ("1) Compréhension du besoin", "2) Moyens humains", "3) Méthodologie"),
+        ("Partie 1 : Compréhension du besoin", "Partie 2 : Moyens humains", "Partie 3 : Méthodologie"),
+    ],
+)
+def test_numbering_styles_of_buyers(make_document: Build, titles: tuple[str, ...]) -> None:
+    blocks = [("heading", "Cadre du mémoire technique")]
+    for title in titles:
+        blocks += [("heading", title), ("item", "un point ;"), ("item", "un autre point.")]
+    plan = read_plan([make_document(*blocks)]).nodes
+    assert [node.title for node in plan] == ["Compréhension du besoin", "Moyens humains", "Méthodologie"]
+    assert [node.level for node in plan] == [1, 1, 1]
+    assert plan[0].points == ("un point", "un autre point")
+
+
+def test_weights_nested_under_their_criterion(make_document: Build) -> None:
+    rc = make_document(
+        ("heading", "Jugement des offres"),
+        ("paragraph", "Les critères d'attribution sont pondérés ainsi :"),
+        ("item", "Prix : 40 %"),
+        ("item", "Valeur technique : 60 %"),
+        ("item", "Sous-critère 1 : Méthodologie : 35 %"),
+        ("item", "Sous-critère 2 : Équipe : 25 %"),
+    )
+    award, selection = read_criteria([rc])
+    assert [(criterion.label, criterion.weight) for criterion in award] == [("Prix", 40), ("Valeur technique", 60)]
+    assert [(child.label, child.weight) for child in award[1].subcriteria] == [("Méthodologie", 35), ("Équipe", 25)]
+    assert selection == ()
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["rc.pdf", "rc.docx", "rc.txt"])
+def test_a_real_plan_is_read_alike_in_three_formats(shared: object, name: str) -> None:
+    document = read(shared / "dce" / "caih" / name)  # type: ignore[operator]
+    tender = read_tender([document])
+    assert [node.number for node in tender.plan if node.level == 1 and node.number != "ANNEXES"] == list("123456")
+    assert len([node for node in tender.plan if node.level == 2]) == 19
+    assert [criterion.weight for criterion in tender.criteria] == [30, 15, 15, 15, 10, 10, 5]

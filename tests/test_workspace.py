@@ -1,0 +1,220 @@
+"""A dossier from end to end with fakes: created, read, indexed, drafted, exported, scored; nothing human lost."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import docx
+import pytest
+import yaml
+
+from pipeline import run
+from pipeline.errors import DossierError, MemoireError, PlanMissingError
+from pipeline.export.text import report_to_html, report_to_junit, to_html, to_markdown
+from pipeline.export.word import to_docx
+from pipeline.llm import Prompt
+from pipeline.readers.docx import read_docx
+from pipeline.settings import Settings
+from pipeline.workspace import Dossier, create, open_dossier, read_consultation, read_draft, was_corrected
+from tests.conftest import CORPUS
+from tests.fakes import HashEmbedder, ScriptedModel
+
+SETTINGS = Settings()
+
+
+def echo(prompt: Prompt) -> str:
+    return prompt.request.split("Extrait : ")[1].split("\n")[0]
+
+
+def draft(dossier: Dossier, *sections: str, force: bool = False) -> list[Path | None]:
+    steps = run.draft_dossier(dossier, sections, HashEmbedder(), lambda: ScriptedModel(echo), SETTINGS, force=force)
+    return [path for _, _, path in steps]
+
+
+@pytest.fixture(scope="module")
+def drafted(tmp_path_factory: pytest.TempPathFactory) -> Dossier:
+    root = tmp_path_factory.mktemp("dossiers") / "slh"
+    dossier, _ = create(root, [CORPUS / "dce"], [CORPUS / "library"])
+    run.read_dossier(dossier)
+    run.index_dossier(dossier, HashEmbedder(), SETTINGS)
+    draft(dossier, "4")
+    return dossier
+
+
+@pytest.fixture
+def dossier(tmp_path: Path) -> Dossier:
+    made, _ = create(tmp_path / "d", [CORPUS / "dce" / "rc.pdf"], [CORPUS / "library" / "entreprise"])
+    run.read_dossier(made)
+    return made
+
+
+def test_the_document_has_exactly_the_buyers_headings(drafted: Dossier) -> None:
+    plan = read_consultation(drafted).plan
+    blocks, _ = read_docx(to_docx(run.memoire_of(drafted)), "export")
+    assert [block.text for block in blocks if block.kind == "heading"] == [node.heading for node in plan]
+
+
+def test_every_drafted_sentence_is_cited_with_document_and_page(drafted: Dossier) -> None:
+    for number in ("4.1", "4.2", "4.3"):
+        section = read_draft(drafted, number)
+        assert section is not None
+        known = {passage.id: passage for passage in section.passages}
+        for paragraph in section.paragraphs:
+            assert paragraph.sentences or paragraph.gap
+            for sentence in paragraph.sentences:
+                assert sentence.passages
+                assert all(known[name].page and known[name].document for name in sentence.passages)
+
+
+def test_sections_not_drafted_are_marked(drafted: Dossier) -> None:
+    text = "\n".join(p.text for p in docx.Document(io.BytesIO(to_docx(run.memoire_of(drafted)))).paragraphs)
+    assert text.count("[À RÉDIGER") == 16
+    assert "Liste des sources" in text
+    assert "[1]" in text
+
+
+def test_no_confidential_client_leaves(drafted: Dossier) -> None:
+    memoire = run.memoire_of(drafted)
+    assert "corvane" not in to_markdown(memoire).lower()
+    assert "corvane" not in to_html(memoire).lower()
+
+
+def test_html_is_self_contained_and_escapes(drafted: Dossier) -> None:
+    memoire = run.memoire_of(drafted).model_copy(update={"title": "<script>alert(1)</script>"})
+    page = to_html(memoire)
+    assert "<script>" not in page
+    assert "http" not in page
+
+
+def test_coverage_counts_what_is_drafted(drafted: Dossier) -> None:
+    report = run.evaluate_dossier(drafted)
+    assert report.metrics["plan_conformity"].value == 1.0
+    assert report.metrics["citation_recall"].value == 1.0
+    assert report.metrics["evidence_present"].value is None
+    verdicts = {
+        point.verdict for section in report.sections if section.number.startswith("1") for point in section.points
+    }
+    assert verdicts == {"missing"}
+    paid = {criterion.weight: criterion.coverage for criterion in report.criteria}
+    assert paid[30] is None
+    assert paid[15] is not None
+    assert paid[15] > 0.5
+    assert paid[5] == 0
+    assert "Conformité au plan" in report_to_html(report, "x")
+    assert report_to_junit(report).count("<testcase") == sum(len(section.points) for section in report.sections)
+
+
+def test_coverage_reads_the_document_not_the_plan(drafted: Dossier) -> None:
+    from pipeline.coverage import conformity
+
+    plan = read_consultation(drafted).plan
+    headings = [node.heading for node in plan]
+    assert conformity(plan, headings).value == 1.0
+    assert (conformity(plan, headings[1:]).value or 0) < 1.0
+    assert (conformity(plan, [*headings, "7 Divers"]).value or 0) < 1.0
+    assert (conformity(plan, [headings[1], headings[0], *headings[2:]]).value or 0) < 1.0
+
+
+def test_nothing_is_drafted_twice_and_force_redoes(drafted: Dossier) -> None:
+    assert draft(drafted, "4.2") == [None]
+    assert draft(drafted, "4.2", force=True) != [None]
+
+
+def test_interrupting_loses_at_most_the_section_in_hand(dossier: Dossier) -> None:
+    run.index_dossier(dossier, HashEmbedder(), SETTINGS)
+
+    class Stops(ScriptedModel):
+        def write(self, prompts, max_tokens, progress=None):  # type: ignore[no-untyped-def]
+            if len(self.asked) > 3:
+                raise KeyboardInterrupt
+            return super().write(prompts, max_tokens, progress)
+
+    steps = run.draft_dossier(dossier, [], HashEmbedder(), lambda: Stops(echo), SETTINGS)
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        done.extend(brief.number for brief, _, _ in steps)
+    assert done
+    assert all(read_draft(dossier, number) for number in done)
+    assert not list(dossier.root.rglob("*.partial"))
+    again = draft(dossier)
+    assert again[: len(done)] == [None] * len(done)
+
+
+def test_a_text_changed_by_hand_is_never_overwritten(dossier: Dossier) -> None:
+    run.index_dossier(dossier, HashEmbedder(), SETTINGS)
+    draft(dossier, "4.2")
+    path = dossier.draft("4.2")
+    human = json.loads(path.read_text(encoding="utf-8"))
+    human["paragraphs"][0]["gap"] = "Texte écrit à la main."
+    path.write_text(json.dumps(human), encoding="utf-8")
+    before = path.read_bytes()
+    written = draft(dossier, "4.2", force=True)
+    assert written[0] is not None
+    assert written[0].name == "4.2.proposed.json"
+    assert path.read_bytes() == before
+
+
+def test_a_correction_is_believed_and_survives_the_next_reading(dossier: Dossier) -> None:
+    assert not was_corrected(dossier)
+    text = dossier.consultation.read_text(encoding="utf-8")
+    dossier.consultation.write_text(text.replace("title: Pilotage", "title: Pilotage corrigé"), encoding="utf-8")
+    tender, written = run.read_dossier(dossier)
+    assert written.name == "consultation.lue.yaml"
+    assert any(node.title == "Pilotage corrigé" for node in tender.plan)
+
+
+def test_a_wrong_correction_names_the_field(dossier: Dossier) -> None:
+    value = yaml.safe_load(dossier.consultation.read_text(encoding="utf-8"))
+    value["plan"][0]["level"] = "deux"
+    dossier.consultation.write_text(yaml.safe_dump(value), encoding="utf-8")
+    with pytest.raises(DossierError, match="plan → 0 → level"):
+        read_consultation(dossier)
+
+
+def test_a_tender_without_plan_asks_for_one(tmp_path: Path) -> None:
+    rc = tmp_path / "rc.txt"
+    rc.write_text(
+        "RÈGLEMENT DE LA CONSULTATION\n\nLa consultation a pour objet la fourniture de chaises.\n", encoding="utf-8"
+    )
+    dossier, _ = create(tmp_path / "d", [rc], [CORPUS / "library" / "entreprise"])
+    tender, _ = run.read_dossier(dossier)
+    assert tender.plan == ()
+    assert "plan:" in dossier.consultation.read_text(encoding="utf-8").split("object:")[0]
+    run.index_dossier(dossier, HashEmbedder(), SETTINGS)
+    with pytest.raises(PlanMissingError):
+        draft(dossier)
+
+
+def test_a_dossier_is_not_made_twice_nor_half_made(tmp_path: Path) -> None:
+    with pytest.raises(DossierError, match="introuvable"):
+        create(tmp_path / "d", [tmp_path / "absent.pdf"], [])
+    assert list(tmp_path.iterdir()) == []
+    create(tmp_path / "d", [CORPUS / "dce"], [])
+    with pytest.raises(DossierError, match="existe déjà"):
+        create(tmp_path / "d", [CORPUS / "dce"], [])
+
+
+def test_two_commands_do_not_write_at_once(dossier: Dossier) -> None:
+    with dossier.lock(), pytest.raises(DossierError, match="Une autre commande"), Dossier(dossier.root).lock():
+        pass
+
+
+def test_what_is_no_dossier_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DossierError, match="memoire new"):
+        open_dossier(tmp_path)
+
+
+def test_a_section_that_is_not_in_the_plan_is_named(dossier: Dossier) -> None:
+    run.index_dossier(dossier, HashEmbedder(), SETTINGS)
+    with pytest.raises(MemoireError, match=r"« 9\.9 »"):
+        draft(dossier, "9.9")
+
+
+def test_copying_the_folder_copies_the_work(drafted: Dossier, tmp_path: Path) -> None:
+    import shutil
+
+    copy = Dossier(Path(shutil.copytree(drafted.root, tmp_path / "copie")))
+    assert run.memoire_of(copy) == run.memoire_of(drafted)
+    assert run.search_dossier(copy, "astreinte", 3, HashEmbedder(), SETTINGS)
