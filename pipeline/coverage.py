@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from pipeline import verify
-from pipeline.french import fold, looks_english, stems
+from pipeline.french import fold, looks_english
 from pipeline.outline import outline
 from pipeline.records import (
     CoverageReport,
@@ -33,6 +33,7 @@ from pipeline.records import (
     Tender,
     Verdict,
 )
+from pipeline.tender.links import chapter_for
 
 METRICS = (
     "plan_conformity",
@@ -47,8 +48,6 @@ METRICS = (
     "french",
     "redundancy",
 )
-KINSHIP = 0.18
-"""Share of a criterion's stems found in a chapter's titles and points under which no chapter is said to answer it."""
 
 
 def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: dict[str, str]) -> CoverageReport:
@@ -162,26 +161,6 @@ def _criterion(
     coverage = sum({"covered": 1.0, "partial": 0.5}.get(v, 0.0) for v in verdicts) / len(verdicts) if verdicts else None
     points = None if coverage is None or criterion.weight is None else coverage * criterion.weight
     return CriterionCoverage(label=criterion.label, weight=criterion.weight, coverage=coverage, points=points)
-
-
-def chapter_for(criterion: Criterion, plan: Sequence[PlanNode]) -> PlanNode | None:
-    """The chapter a criterion pays: the one it names, else the one whose titles and points share most of its words."""
-    chapters = [node for node in plan if node.level == 1 and node.number != "ANNEXES"]
-    named = re.search(r"\bchapitre\s+(\w+)", fold(criterion.label))
-    if named:
-        return next((node for node in chapters if fold(node.number) == named[1]), None)
-    wanted = set(stems(criterion.label))
-    if not wanted or re.search(r"\b(?:prix|financ|cout|tarif)", fold(criterion.label)[:60]):
-        return None
-
-    def shared(chapter: PlanNode) -> float:
-        own = [n for n in plan if n.number == chapter.number or n.number.startswith(f"{chapter.number}.")]
-        title = set(stems(chapter.title))
-        rest = {s for n in own for text in (n.title, *n.points) for s in stems(text)}
-        return (2 * len(wanted & title) + len(wanted & rest)) / (3 * len(wanted))
-
-    best = max(chapters, key=shared, default=None)
-    return best if best is not None and shared(best) >= KINSHIP else None
 
 
 def _trace(tender: Tender, said: Sequence[tuple[Sentence, Section]]) -> Metric:

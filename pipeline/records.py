@@ -38,6 +38,8 @@ class Block(Record):
     """The list marker or automatic number that precedes the text: « • », « a) », « 1.2 »."""
     rows: tuple[tuple[str, ...], ...] = ()
     """Table only: cells by row, the header row first where there is one."""
+    row_pages: tuple[int, ...] = ()
+    """Table only: the page each row begins on, where the table spans several; empty otherwise."""
 
 
 class Document(Record):
@@ -161,6 +163,16 @@ class Place(Record):
     quote: str
 
 
+Piece = Literal["RC", "CCAP", "CCTP", "AE", "BPU", "DPGF", "DQE", "CADRE", "LETTRE", "ANNEXE", "AUTRE"]
+
+
+class TenderDocument(Record):
+    """A file of the tender and the piece it is."""
+
+    name: str
+    piece: Piece
+
+
 class Inconsistency(Record):
     """Two places of the tender that cannot both hold, with the question to ask."""
 
@@ -186,6 +198,7 @@ class Tender(Record):
     pieces: tuple[str, ...] = ()
     format_rules: tuple[str, ...] = ()
     inconsistencies: tuple[Inconsistency, ...] = ()
+    documents: tuple[TenderDocument, ...] = ()
 
 
 # --- what is drafted ---------------------------------------------------------------------------------------

@@ -142,6 +142,8 @@ def _is_heading_line(line: Line, body: float) -> bool:
     numbered = bool(NUMBERED.match(text))
     if line.size and line.bold and line.size >= body - 0.1:
         return numbered or upper > 0.7
+    if not line.size and upper > 0.9 and len(letters) >= 8 and len(text) < 80 and line.gap >= 1 and text[-1].isalpha():
+        return True
     if not line.size:
         return (numbered and upper > 0.7) or bool(re.match(r"^(?:CHAPITRE|ARTICLE|ANNEXE|TITRE|PARTIE)\s", text))
     return False

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pdfplumber
 import pypdfium2 as pdfium
@@ -39,6 +40,8 @@ class _Table:
     top: float
     bottom: float
     rows: tuple[tuple[str, ...], ...]
+    spans: tuple[tuple[float, float], ...]
+    """Abscissae of each column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +167,19 @@ def _tables(data: bytes, ruled: Sequence[int]) -> list[_Table]:
                 columns = {i for row in rows for i, cell in enumerate(row) if cell}
                 if len(rows) >= 2 and len(columns) >= 2:
                     top, bottom = page.height - table.bbox[1], page.height - table.bbox[3]
-                    found.append(_Table(page.page_number, top, bottom, _drop_empty_columns(rows, columns)))
+                    spans = _spans(table, sorted(columns))
+                    found.append(_Table(page.page_number, top, bottom, _drop_empty_columns(rows, columns), spans))
             page.close()
     return found
+
+
+def _spans(table: Any, columns: Sequence[int]) -> tuple[tuple[float, float], ...]:
+    """Left and right of each column, from the cells that are not merged with a neighbour."""
+    found = []
+    for column in columns:
+        boxes = [row.cells[column] for row in table.rows if column < len(row.cells) and row.cells[column]]
+        found.append((max((box[0] for box in boxes), default=0.0), min((box[2] for box in boxes), default=0.0)))
+    return tuple(found)
 
 
 def _dehyphenate(text: str) -> str:
@@ -193,7 +206,16 @@ def _without_running_lines(pages: Sequence[list[_Placed]]) -> list[list[_Placed]
     for page in pages:
         seen.update({k for k in map(key, page) if k})
     repeated = {k for k, n in seen.items() if n >= max(3, len(pages) / 2)}
-    return [[item for item in page if key(item) not in repeated] for page in pages]
+    # what the header of the first page says of the tender (its reference) stays, once
+    kept = {key(item) for item in pages[0] if key(item) in repeated and _names_the_tender(item.line.text)}
+    return [
+        [item for item in page if key(item) not in repeated or (number == 0 and key(item) in kept)]
+        for number, page in enumerate(pages)
+    ]
+
+
+def _names_the_tender(text: str) -> bool:
+    return bool(re.search(r"(?=\S*\d)(?=\S*[A-Z])\S{5,}", text)) and not re.search(r"\bpage\b", text, re.IGNORECASE)
 
 
 _HYPHEN = re.compile(r"(\w+)[\ufffe\u00ad\u0002](\w+)")
@@ -255,7 +277,7 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
     blocks: list[Block] = []
     pending: list[Line] = []
     open_table: list[tuple[str, ...]] = []
-    table_page = 0
+    row_pages: list[int] = []
 
     def flush_lines() -> None:
         blocks.extend(assemble(pending))
@@ -263,8 +285,9 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
 
     def flush_table() -> None:
         if open_table:
-            blocks.append(table_block(open_table, page=table_page))
+            blocks.append(table_block(open_table, row_pages[0], row_pages))
             open_table.clear()
+            row_pages.clear()
 
     for number, page in enumerate(pages, start=1):
         here = sorted((t for t in tables if t.page == number), key=lambda t: -t.top)
@@ -277,8 +300,11 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
                 else:
                     flush_table()
                     open_table.extend(item.rows)
-                    table_page = number
+                row_pages.extend([number] * (len(open_table) - len(row_pages)))
                 previous = None
+                continue
+            if open_table and previous is None and here and _belongs(item, here[0], open_table):
+                _append(open_table, item, here[0])
                 continue
             flush_table()
             gap = 0.0 if previous is None else _gap(previous, item)
@@ -289,6 +315,26 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
     flush_table()
     flush_lines()
     return blocks
+
+
+def _belongs(item: _Placed, below: _Table, rows: Sequence[tuple[str, ...]]) -> bool:
+    """Whether a line above a page's first table is the end of a cell that the page break cut: it lies within one
+    column of that table, which goes on the table of the page before."""
+    column = _column(item, below)
+    return column is not None and len(rows[0]) == len(below.rows[0]) and item.y0 > below.top - 2
+
+
+def _column(item: _Placed, table: _Table) -> int | None:
+    middle = (item.line.x0 + item.line.x1) / 2
+    for number, (left, right) in enumerate(table.spans):
+        if left - 3 <= item.line.x0 and item.line.x1 <= right + 3 and left <= middle <= right:
+            return number
+    return None
+
+
+def _append(rows: list[tuple[str, ...]], item: _Placed, below: _Table) -> None:
+    column = _column(item, below) or 0
+    rows[-1] = tuple(f"{cell} {item.line.text}".strip() if i == column else cell for i, cell in enumerate(rows[-1]))
 
 
 def _with_tables(page: Sequence[_Placed], tables: Sequence[_Table]) -> Iterator[_Placed | _Table]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.records import Document, Tender
+from pipeline.records import Document, Tender, TenderDocument
+from pipeline.tender.classify import of_kind, piece
 from pipeline.tender.criteria import read_criteria
 from pipeline.tender.deliverables import read_deliverables
+from pipeline.tender.form import read_format_rules, read_pieces
 from pipeline.tender.identity import read_buyer, read_deadlines, read_object, read_reference
+from pipeline.tender.inconsistencies import find_inconsistencies
 from pipeline.tender.plan import read_plan
 from pipeline.tender.requirements import read_requirements
 
@@ -19,12 +22,13 @@ from pipeline.tender.requirements import read_requirements
 def read_tender(documents: Sequence[Document]) -> Tender:
     """Everything the rules find in the buyer's documents. Pure; order of ``documents`` does not matter."""
     documents = sorted(documents, key=lambda document: document.name)
-    award, selection = read_criteria(documents)
+    rules = of_kind(documents, "RC", "LETTRE")
+    award, selection = read_criteria(rules)
     plan = read_plan(documents)
-    return Tender(
-        object=read_object(documents),
-        buyer=read_buyer(documents),
-        reference=read_reference(documents),
+    tender = Tender(
+        object=read_object(rules),
+        buyer=read_buyer(rules),
+        reference=read_reference(rules),
         criteria=award,
         selection_criteria=selection,
         plan=plan.nodes,
@@ -32,5 +36,9 @@ def read_tender(documents: Sequence[Document]) -> Tender:
         distinctions=plan.distinctions,
         deliverables=read_deliverables(documents),
         requirements=read_requirements(documents),
-        deadlines=read_deadlines(documents),
+        deadlines=read_deadlines(rules),
+        pieces=read_pieces(rules),
+        format_rules=read_format_rules(rules),
+        documents=tuple(TenderDocument(name=document.name, piece=piece(document)) for document in documents),
     )
+    return tender.model_copy(update={"inconsistencies": find_inconsistencies(documents, tender)})

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pipeline.french import fold, fold_spaces
+from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, Criterion, Document
 
 _WEIGHT = re.compile(
@@ -147,7 +147,7 @@ def _table_entries(block: Block) -> list[_Entry]:
     header = fold(" ".join(rows[0]))
     named = bool(_HEADER.search(" ".join(rows[0]))) or "critere" in header
     entries: list[_Entry] = []
-    for row in rows:
+    for number, row in enumerate(rows):
         weights = [(i, match) for i, cell in enumerate(row) if cell and (match := _CELL.match(cell))]
         labels = [cell for i, cell in enumerate(row) if cell and not _CELL.match(cell)]
         if not weights or not labels:
@@ -156,7 +156,8 @@ def _table_entries(block: Block) -> list[_Entry]:
         if not match["unit"] and not named:
             continue
         label = max(labels[:2], key=len) if position else labels[0]
-        entries.append(_entry(label, match, block.page, sub=bool(_SUB.match(label))))
+        page = block.row_pages[number] if block.row_pages else block.page
+        entries.append(_entry(label, match, page, sub=bool(_SUB.match(label))))
     return entries
 
 
@@ -169,10 +170,10 @@ def _line_entry(block: Block, waiting: Sequence[Block]) -> _Entry | None:
     match = _LINE.match(text)
     if not match or len(match["label"]) > 600:
         return None
-    label = " ".join([*(item.text for item in waiting if not item.text.endswith((".", ";", ":"))), match["label"]])
-    return _entry(
-        label if len(waiting) < 2 else match["label"], match, block.page, sub=bool(_SUB.match(match["label"]))
-    )
+    # a label wrapped over several blocks goes on in lower case; anything else before it is another sentence
+    goes_on = match["label"][:1].islower() and len(waiting) == 1 and not waiting[0].text.endswith((".", ";", ":"))
+    label = f"{waiting[0].text} {match['label']}" if goes_on else match["label"]
+    return _entry(label, match, block.page, sub=bool(_SUB.match(match["label"])))
 
 
 def _entry(label: str, match: re.Match[str], page: int | None, *, sub: bool) -> _Entry:
@@ -193,7 +194,7 @@ def _entry(label: str, match: re.Match[str], page: int | None, *, sub: bool) -> 
 def _split_note(text: str) -> tuple[str, str]:
     """The name of the criterion, and what the buyer adds after it on how it is appreciated."""
     for pattern in (
-        r"(?<=[a-zé’»)])\.\s+(?=[A-ZÀ-Þ])",
+        r"(?<=[\w’»)][\w’»)])\.\s+(?=[A-ZÀ-Þ])",
         r"\s*:\s+(?=(?:Définition|Ce (?:sous-)?crit|Appréci))",
     ):
         match = re.search(pattern, text)
@@ -233,8 +234,14 @@ def _nest(entries: Sequence[_Entry]) -> list[Criterion]:
         elif not hinted and total > 105:
             end = _children_end(entries, index, entry.weight)
             children, index = list(entries[index:end]), end
-        tree.append(_criterion(entry, children))
+        tree.append(_criterion(entry, _told_apart(children)))
     return tree
+
+
+def _told_apart(children: Sequence[_Entry]) -> list[_Entry]:
+    """Children that begin with the same words (« Définition : … ») are named by what follows."""
+    same = len(children) > 1 and len({child.label for child in children}) == 1 and all(c.note for c in children)
+    return [replace(c, label=sentences(c.note)[-1], note=c.label) for c in children] if same else list(children)
 
 
 def _children_end(entries: Sequence[_Entry], start: int, weight: float) -> int:

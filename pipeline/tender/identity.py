@@ -33,15 +33,21 @@ _DATE = re.compile(
     rf"(?P<month>{'|'.join(_MONTHS)})\s+(?P<year>20\d{{2}})|(?P<d>\d{{1,2}})/(?P<m>\d{{1,2}})/(?P<y>20\d{{2}})"
 )
 _HOUR = re.compile(r"\b(?P<hour>[01]?\d|2[0-3])\s*(?:h|heures?|:)\s*(?P<minute>[0-5]\d)?(?!\s*sur\b)")
+_LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}")
+_LEGAL = re.compile(
+    r"\b(?:arrete|decret|loi|ordonnance|directive|reglement|circulaire|avis|code|instruction|version|modifiee?)s?\b"
+    r"[^.;]{0,60}?\bdu (?:\d{1,2}|1er) \w+ \d{4}"
+)
+"""Dates of texts of law close nothing."""
 _CLOSES = re.compile(
     r"date limite|au plus tard|retour des|remise des (?:plis|offres|candidatures)|reception des (?:plis|"
     r"offres|candidatures)|"
     r"selection des|questions|notification|visite|demarrage|debut d.execution"
 )
 _REFERENCE = re.compile(
-    r"(?:proc[ée]dure|consultation|march[ée]|r[ée]f[ée]rence|affaire|dossier|accord-cadre)\s*(?:n\s?°|"
-    r"num[ée]ro|:|r[ée]f[ée]rence\s*:?)\s*:?\s*"
-    r"(?P<ref>(?=[A-Z0-9/_.\-]*\d)[A-Z0-9][A-Z0-9/_.\-]{3,})"
+    r"(?:[Pp]roc[ée]dure|[Cc]onsultation|[Mm]arch[ée]|[Rr][ée]f[ée]rence|[Aa]ffaire|[Dd]ossier|[Aa]ccord-cadre)\s*"
+    r"(?:n\s?°|N\s?°|num[ée]ro|:|r[ée]f[ée]rence\s*:?|\s)\s*:?\s*"
+    r"(?P<ref>(?=[A-Z0-9/_.\-]*\d)(?=[A-Z0-9/_.\-]*[A-Z/_\-])[A-Z0-9][A-Z0-9/_.\-]{3,})(?![a-z])"
 )
 _BUYER_LABEL = re.compile(
     r"^(?:acheteur|pouvoir adjudicateur|entit[ée] adjudicatrice|ma[iî]tre d.ouvrage|"
@@ -53,51 +59,81 @@ _BUYER_SENTENCE = re.compile(
     r"(?:est (?:passée|lancée|organisée)(?: et pilotée)? par|pouvoir adjudicateur (?:est|:)|"
     r"acheteur (?:est|:))\s*:?\s*(?P<name>(?:l[ea']\s?|les\s)?[A-ZÀ-Þ][^.;,]{5,120})"
 )
-_OBJECT_TITLE = re.compile(r"\bobjet (?:de la consultation|du marche|de l.accord)")
+_OBJECT_TITLE = re.compile(
+    r"\bobjet (?:de la |du |de l.|des )?(?:consultation|marche|accord|contrat|prestations?|appel)|^[\d. \-–]*objet$"
+)
+_OBJECT_LABEL = re.compile(r"^objet\s*:\s*(?P<object>.{10,400})$", re.IGNORECASE)
 _OBJECT = re.compile(
     r"(?:pr[ée]sente? (?:consultation|march[ée]|accord-cadre)[^.]{0,60}?|consultation|"
-    r"march[ée](?: public)?|accord-cadre) a pour objet\s*:?\s*(?P<object>[^.]{15,400})",
+    r"march[ée](?: public)?|accord-cadre) (?:a pour objet|porte sur)\s*:?\s*(?P<object>[^.]{15,400})",
     re.IGNORECASE,
 )
 
 
 def read_object(documents: Sequence[Document]) -> str | None:
     """What the consultation is for: under a heading « Objet », else the sentence that says « a pour objet »."""
+    titled: list[str] = []
     for document in documents:
-        for block, following in _pairs(document):
-            titled = block.kind == "heading" and _OBJECT_TITLE.search(fold(block.text))
-            if titled and following is not None and following.kind == "paragraph":
-                match = _OBJECT.search(following.text)
-                return fold_spaces(match["object"]) if match else following.text.strip().rstrip(".")
+        blocks = _text_blocks(document)
+        for position, block in enumerate(blocks):
+            if block.kind == "heading" and _OBJECT_TITLE.search(fold(block.text)):
+                text = _first_paragraph(blocks, position)
+                titled += [text] if text else []
+    for text in titled:
+        match = _OBJECT.search(text)
+        if match:
+            return fold_spaces(match["object"])
+    if titled:
+        return sentences(titled[0])[0].rstrip(".")
     for document in documents:
-        for block in document.blocks:
-            match = _OBJECT.search(block.text)
-            if match and block.kind != "toc":
-                return fold_spaces(match["object"])
+        for block in _text_blocks(document):
+            match = _OBJECT.search(block.text) or _OBJECT_LABEL.match(block.text)
+            if match:
+                return fold_spaces(match["object"]).rstrip(".")
     return None
 
 
 def read_buyer(documents: Sequence[Document]) -> str | None:
     """The contracting authority, as the tender names it."""
     for document in documents:
-        for block, following in _pairs(document):
-            match = _BUYER_LABEL.match(block.text) if len(block.text) < 200 else None
-            if match and match["rest"].strip():
+        blocks = _text_blocks(document)
+        for position, block in enumerate(blocks):
+            match = _BUYER_LABEL.match(_unnumbered(block.text)) if len(block.text) < 200 else None
+            if match and len(match["rest"].strip()) > 3:
                 return _name(match["rest"])
-            if match and following is not None and following.kind == "paragraph":
-                sentence = _BUYER_SENTENCE.search(following.text)
-                return _name(sentence["name"] if sentence else following.text)
+            text = _first_paragraph(blocks, position) if match else None
+            if text:
+                sentence = _BUYER_SENTENCE.search(text)
+                return _name(sentence["name"] if sentence else text)
     for document in documents:
-        for block in document.blocks:
+        for block in _text_blocks(document):
             match = _BUYER_SENTENCE.search(block.text)
             if match and block.kind == "paragraph":
                 return _name(match["name"])
     return None
 
 
+def _first_paragraph(blocks: Sequence[Block], position: int) -> str | None:
+    """The first text under a heading, at most two headings below it."""
+    for block in blocks[position + 1 : position + 4]:
+        if block.kind == "paragraph":
+            return block.text
+        if block.kind != "heading":
+            return None
+    return None
+
+
+def _unnumbered(text: str) -> str:
+    return re.sub(r"^(?:article\s+)?[\dIVX]+(?:\.\d+)*\s*[.)–—\-:]*\s+", "", text, flags=re.IGNORECASE)
+
+
+def _text_blocks(document: Document) -> list[Block]:
+    return [block for block in document.blocks if block.kind != "toc"]
+
+
 def _name(text: str) -> str:
-    text = re.split(r",| dont le siège| situé| représent", fold_spaces(text))[0]
-    return re.sub(r"^(?:la |le |les |l['’])", "", text).strip(" .:;")
+    text = re.split(r",| dont le siège| situé| représent|\. ", fold_spaces(text))[0]
+    return re.sub(r"^(?:la |le |les |l['’])", "", text, flags=re.IGNORECASE).strip(" .:;")
 
 
 def read_reference(documents: Sequence[Document]) -> str | None:
@@ -114,16 +150,14 @@ def read_deadlines(documents: Sequence[Document]) -> tuple[Deadline, ...]:
     """Every full date that closes something, with its hour where the sentence or the next line gives one."""
     found: dict[tuple[str, str], Deadline] = {}
     for document in documents:
-        if _is_contract(document):
-            continue
         heading = ""
         for block, following in _pairs(document):
             if block.kind == "heading":
                 heading = block.text
             if block.kind not in ("paragraph", "item", "table"):
                 continue
-            for sentence in sentences(block.text):
-                folded = fold(sentence)
+            for sentence in sentences(_LEADERS.sub(" ", block.text)):
+                folded = _LEGAL.sub(" ", fold(sentence))
                 dated = _DATE.search(folded)
                 context = folded if _CLOSES.search(folded) else fold(heading)
                 if not dated or not _CLOSES.search(context):
@@ -135,12 +169,6 @@ def read_deadlines(documents: Sequence[Document]) -> tuple[Deadline, ...]:
                 date = _iso(dated, hour)
                 found.setdefault((label, date), Deadline(label=label, date=date, text=fold_spaces(sentence)))
     return tuple(sorted(found.values(), key=lambda deadline: (deadline.date or "", deadline.label)))
-
-
-def _is_contract(document: Document) -> bool:
-    """CCAP and CCTP date the contract's life, not the consultation."""
-    opening = fold(" ".join(block.text for block in document.blocks[:10]))
-    return "clauses administratives" in opening and "reglement de la consultation" not in opening
 
 
 def _label(sentence: str, heading: str) -> str:

@@ -1,0 +1,76 @@
+"""The pieces to hand in, and the rules of form: language, pages, names of files, formats, signature, platform."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.french import fold, fold_spaces, sentences
+from pipeline.records import Block, Document
+
+_PIECES_TITLE = re.compile(
+    r"\b(?:pieces?|elements?|documents?|contenu|presentation|composition|dossier)\b.{0,40}"
+    r"\b(?:offres?|candidatures?|plis?|proposition)\b|situation juridique|\bcapacites?\b"
+)
+_PIECES_LEAD = re.compile(
+    r"\b(?:pieces|documents|elements|renseignements|justificatifs)\b.{0,60}(?:suivant|ci-(?:dessous|apres))"
+    r"|\b(?:produi|fourni|remett|transmett|compren|contien)\w*\b.{0,80}:$"
+)
+_OTHER_TITLE = re.compile(r"negoci|jugement|examen|selection|dossier de (?:la )?consultation|recevab|modalites|demat")
+_OTHER_LEAD = re.compile(r"precisera|format|copie de sauvegarde|dossier de (?:la )?consultation|nomme|invitation")
+_NOT_PIECES = re.compile(r"\b(?:irrecevab|elimin|note sur|sera note|critere|formule)")
+_FORM = re.compile(
+    r"langue francaise|\ben francais\b|\beuros?\b.{0,20}\bexprim|exprim\w+ en euros?"
+    r"|\b\d+\s*(?:\([^)]*\)\s*)?pages?\b|\brecto\b|\bformat\s+a4\b|\bpolice\b|\binterligne"
+    r"|\bcaracteres\b|\bnomm(?:e|es|er|age)\b|libelles? de fichier|intitules? de fichier|denomination des fichiers"
+    r"|\bformats? (?:pdf|de fichier|suivants|bureautique|acceptes|excel|word)|\.pdf\b|\.docx?\b|\.xlsx?\b"
+    r"|signature electronique|signes? electroniquement|copie de sauvegarde|voie electronique"
+    r"|(?:exclusivement|uniquement|obligatoirement).{0,60}(?:profil|plateforme|plate-forme|adresse)"
+    r"|(?:profil|plateforme|plate-forme).{0,60}(?:exclusivement|uniquement)|\b\d+\s*mo\b"
+)
+
+
+def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
+    """Documents to hand in with the application or the offer, as the RC lists them."""
+    found: dict[str, str] = {}
+    for document in documents:
+        inside = listing = False
+        for block in document.blocks:
+            folded = fold(block.text)
+            if block.kind == "heading":
+                inside = listing = bool(_PIECES_TITLE.search(folded)) and not _OTHER_TITLE.search(folded)
+            elif block.kind == "table" and inside:
+                for row in block.rows[1:] if _is_header(block) else block.rows:
+                    _keep(found, row[0] or row[1 if len(row) > 1 else 0])
+            elif block.kind == "paragraph":
+                if folded.endswith(":"):
+                    listing = bool(_PIECES_LEAD.search(folded) and re.search(r"offre|candida|membre", folded))
+                    listing = listing and not _OTHER_LEAD.search(folded)
+            elif block.kind == "item" and listing and not _NOT_PIECES.search(folded):
+                _keep(found, block.text)
+    return tuple(found.values())
+
+
+def _is_header(block: Block) -> bool:
+    return bool(block.rows) and bool(
+        re.search(r"\b(?:intitule|piece|document|designation)", fold(" ".join(block.rows[0])))
+    )
+
+
+def _keep(found: dict[str, str], text: str) -> None:
+    text = re.sub(r"\s*[;,.]$", "", fold_spaces(text))
+    if 3 < len(text) < 500:
+        found.setdefault(fold(text), text)
+
+
+def read_format_rules(documents: Sequence[Document]) -> tuple[str, ...]:
+    """Sentences of the RC that rule the form of the answer, in order, once each."""
+    found: dict[str, str] = {}
+    for document in documents:
+        for block in document.blocks:
+            if block.kind not in ("paragraph", "item"):
+                continue
+            for sentence in sentences(block.text):
+                if _FORM.search(fold(sentence)) and 25 < len(sentence) < 400 and not sentence.endswith(":"):
+                    found.setdefault(fold(sentence), fold_spaces(sentence))
+    return tuple(found.values())
