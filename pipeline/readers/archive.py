@@ -31,7 +31,7 @@ RATIO_FLOOR = 1 << 16
 MAX_ENTRIES = 20_000
 """Entries, nested archives included: ten times the largest tender with its plans."""
 MAX_FOLDERS = 2_000
-"""Folders made; taking one away again takes up to 3 ms (ext4 on a virtual disk), so 20,000 made a refusal last a minute."""
+"""Folders made; taking one away again took up to 3 ms (ext4 on a virtual disk): 20,000 made a refusal last a minute."""
 MAX_TOTAL = 2 << 30
 """Bytes written, nested archives included."""
 MAX_ENTRY = 500 << 20
@@ -171,14 +171,15 @@ class _Job:
     def _unpack_nested(self, place: PurePath, shown: str, trail: tuple[str, ...]) -> None:
         """Replace an archive that was written by a folder of its content."""
         trail = (*trail, place.name)
+        where = " › ".join((str(self.source), *trail))
         if len(trail) == MAX_DEPTH:
             raise DocumentError(
                 f"Cette archive en contient d'autres sur plus de {MAX_DEPTH} niveaux",
-                where=" › ".join((str(self.source), *trail)),
+                where=where,
                 remedy="Décompressez-la et donnez seulement les pièces utiles.",
             )
         folder = self._free(place.parent, place.stem.strip(". ") or "archive")
-        self._make(folder, shown)
+        self._make(folder, where)
         kept, named = len(self.files), len(self.left_out)
         try:
             self.unpack(self.root / place, folder, trail)

@@ -38,7 +38,17 @@ _SYMBOLS = "•●▪■◦○◾➢➔→✓✔❖§\uf0b7\uf0a7\uf0d8\uf076\uf
 _DASHES = "-–—−*·"
 """Marks that are bullets when white space follows."""
 _BULLET = re.compile(rf"^(?:[{_SYMBOLS}]\s*|[{re.escape(_DASHES)}]\s+|o\s+(?=\w))")
-_LETTERED = re.compile(r"^((?:[a-z]|[ivx]{1,4})\)|\([a-z0-9]{1,2}\)|\d{1,2}\))\s+")
+_LETTERED = re.compile(r"^((?:[a-z]|[ivx]{1,4})\)|\([a-z0-9]{1,2}\)|\d{1,2}°?\)|\d{1,2}\.(?=\s+[a-zà-ÿ]))\s+")
+_TITLED = re.compile(
+    r"^(?:(?:article|chapitre|annexe|partie|titre|th[èe]me|volet)\s+(?:\d+(?:\.\d+)*|premier|[IVX]+|[A-Z])\b"
+    r"|\d{1,2}(?:\.\d{1,2})*\s?[.)–\-:]?\s+(?=[A-ZÀ-Þ])|[IVX]{1,5}\s?[.)–\-]\s+(?=[A-ZÀ-Þ]))",
+    re.IGNORECASE,
+)
+_KEYWORD = re.compile(r"^(?:article|chapitre|annexe|titre)\s+(?:\d+|premier|[ivx]+)\b", re.IGNORECASE)
+_WEIGHED = re.compile(r"\d\s*(?:%|points?|pts)(?:\s*sur\s*\d+)?\s*\)?$")
+"""A line that ends with a weight ends an entry of a list of criteria, however long it is."""
+TITLE_CHARS = 90
+"""A numbered line of plain text longer than this is a sentence."""
 NUMBERED = re.compile(
     r"""^(?:
         (?:(?:chapitre|partie|article|titre|section|annexe|volet|lot)\s+(?:\d+|premier|[ivx]+|[a-z])\b)
@@ -111,6 +121,8 @@ def _continues(run: Sequence[Line], line: Line, body: float) -> bool:
         return False
     if NUMBERED.match(text) and not _mid_sentence(run, line):
         return False
+    if _WEIGHED.search(last.text.rstrip()) and (not text[0].islower() or text.startswith("dont ")):
+        return False
     if _LABEL.match(text) and not last.wrap:
         return False
     if line.gap > PARAGRAPH_GAP and not line.new_page:
@@ -145,8 +157,15 @@ def _is_heading_line(line: Line, body: float) -> bool:
     if not line.size and upper > 0.9 and len(letters) >= 8 and len(text) < 80 and line.gap >= 1 and text[-1].isalpha():
         return True
     if not line.size:
-        return (numbered and upper > 0.7) or bool(re.match(r"^(?:CHAPITRE|ARTICLE|ANNEXE|TITRE|PARTIE)\s", text))
+        return (numbered and upper > 0.7) or _reads_as_title(text, line.gap)
     return False
+
+
+def _reads_as_title(text: str, gap: float) -> bool:
+    """In plain text: a short numbered line with white space above it (or « Article N »), ended by no punctuation."""
+    if len(text) > TITLE_CHARS or text.rstrip()[-1] in ".;,:?!" or not _TITLED.match(text):
+        return bool(re.match(r"^(?:CHAPITRE|ARTICLE|ANNEXE|TITRE|PARTIE)\s", text)) and len(text) <= 2 * TITLE_CHARS
+    return gap >= 1 or bool(_KEYWORD.match(text))
 
 
 def _block(run: Sequence[Line], body: float, bullets: Sequence[float]) -> Block:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +27,8 @@ from pipeline.readers.text import table_block
 from pipeline.records import Block
 
 TYPES = ("application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text-template")
+UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError)
+"""What zipfile raises where a member is damaged or packed in an unknown way."""
 MAX_COLUMNS = 1024
 """Repeated cells and rows are written out up to this number; Writer's own tables stop at some hundred columns."""
 MAX_START = 9999
@@ -84,7 +87,7 @@ def read_odt(data: bytes, name: str) -> tuple[list[Block], int | None]:
             where=name,
             remedy="Demandez un exemplaire intact.",
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, zipfile.BadZipFile) as error:
+    except (*UNREADABLE, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DocumentError(
             "Ce fichier n'est pas un document OpenDocument lisible",
             where=name,
@@ -130,7 +133,7 @@ def check_opendocument(data: bytes, name: str, types: Sequence[str], what: str) 
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             found = package.read("mimetype").strip().decode("utf-8", "replace") if "mimetype" in names else ""
             manifest = package.read("META-INF/manifest.xml") if "META-INF/manifest.xml" in names else b""
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise DocumentError(
             "Ce document OpenDocument est endommagé", where=name, remedy="Demandez un exemplaire intact."
         ) from error
@@ -366,12 +369,15 @@ class _Walker:
 
     def _list_counters(self, node: Any, style: str) -> dict[int, int]:
         """The counters of the list this one goes on from, else new ones."""
-        counters = self._counters.get(_get(node, "text:continue-list"))
-        if counters is None:
-            counters = self._last.get(style) if _get(node, "text:continue-numbering") == "true" else None
-        if counters is None:
-            counters = {}
-        self._counters[_get(node, "xml:id")] = self._last[style] = counters
+        source = _get(node, "text:continue-list")
+        counters: dict[int, int] = {}
+        if source in self._counters:
+            counters = self._counters[source]
+        elif _get(node, "text:continue-numbering") == "true":
+            counters = self._last.get(style, counters)
+        if _get(node, "xml:id"):
+            self._counters[_get(node, "xml:id")] = counters
+        self._last[style] = counters
         return counters
 
     def _paragraph(self, node: Any, number: str, depth: int) -> Iterator[Block]:

@@ -312,6 +312,7 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
                 pending[-1] = replace(pending[-1], wrap=_was_wrapped(pending[-1], item.line, right))
             pending.append(replace(item.line, gap=gap, new_page=previous is None and bool(pending)))
             previous = item
+        page.clear()  # a page's lines are not needed again: a long file must not hold them and its blocks at once
     flush_table()
     flush_lines()
     return blocks

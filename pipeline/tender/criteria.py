@@ -15,23 +15,47 @@ from typing import Literal
 from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, Criterion, Document
 
-_WEIGHT = re.compile(
-    r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?:/\s*(?P<out>\d{2,3}))?\s*(?P<unit>%|points?\b|pts\b)?",
-    re.IGNORECASE,
-)
-_CELL = re.compile(
-    rf"^\s*(?:pond[ée]ration\s*:?\s*)?{_WEIGHT.pattern}\s*(?P<of_which>dont)?\s*[.:]?\s*$", re.IGNORECASE
+_VALUE = r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?P<unit>%|points?\b|pts\b)?(?:\s*(?:sur|/)\s*(?P<out>\d{1,3})\b(?:\s*points?)?)?"
+_CELL = re.compile(rf"^\s*(?:pond[ée]ration\s*:?\s*)?{_VALUE}\s*(?P<of_which>dont)?\s*[.:]?\s*$", re.IGNORECASE)
+_BARE = re.compile(
+    r"^(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?P<unit>%|points?|pts)(?P<of_which>\s*dont)?$", re.IGNORECASE
 )
 _LINE = re.compile(
-    r"^(?P<label>.{3,}?)\s*(?:[:–—\-(]|\.{3,}|\s)\s*(?:pond[ée]r[ée]e?\s+[àa]\s+|sur\s+)?"
-    r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?P<unit>%|points?\b|pts\b)\s*(?P<of_which>dont)?\)?\s*[.;,]?$",
+    r"^(?P<label>.{2,}?)[\s:–—\-(,.]+"
+    r"(?P<words>(?:(?:pond[ée]r(?:ation|[ée]e?s?)|coefficient|coeff?\.?|not[ée]e?s?|poids|sur|de|à|:|=)\s*)*)"
+    rf"{_VALUE}\s*\)?"
+    r"(?P<tail>\s*[,;:]?\s*(?:(?P<of_which>dont|d[ée]compos|r[ée]parti|ainsi)[^.]{0,60})?)[.:;,]?$",
     re.IGNORECASE,
 )
+_LEADERED = re.compile(
+    r"^(?P<label>[^\d].{2,}?)\s*(?:\.{3,}|…+|\t)\s*(?P<value>\d{1,3}(?:,\d{1,2})?)(?P<unit>)(?P<of_which>)$"
+)
+"""A label led by dots to a bare figure: a weight where the lines around speak of points or coefficients."""
+_SAYS_WEIGHT = re.compile(r"pond|coef|not[ée]e? |not[ée]e?s? sur|poids", re.IGNORECASE)
+_PROSE = re.compile(
+    r"\b(?:[Ll][ae]s?|[Ll]['’]|[Uu]n|[Cc]e)\s?(?P<label>[^.;,:%]{3,90}?)(?:\s*,[^.;%]{0,140}?,)?\s+"
+    r"(?:compte(?:nt|ra)?|repr[ée]sente(?:nt|ra)?|(?:est|sont|sera) (?:pond[ée]r|not[ée])\w*|entre(?:nt)?|intervien\w+|p[èe]se(?:nt)?"
+    r"|vaut|valent)\b[^.;%]{0,60}?(?P<value>\d{1,3}(?:,\d+)?)\s*(?P<unit>%|points?)(?P<of_which>)"
+)
+_REST = re.compile(
+    r"\b[Ll]es (?P<value>\d{1,3})\s*(?P<unit>%|points?) restants?\s+\w+\s+(?:l[ae]s?\s|l['’])?(?P<label>[^.;,]{3,90})(?P<of_which>)"
+)
+_ORDERED = re.compile(
+    r"criteres?.{0,160}(?:ordre (?:decroissant|de priorite|d.importance|d.enonce)|hierarchis)|ordre (?:decroissant|de priorite)"
+)
+_LABEL = re.compile(
+    r"^(?:dont\s+|et\s+)?(?:(?:sous[\s\-]*)?crit[èe]re\s*(?:n\s?°\s*)?(?=[\dA-Z]))?"
+    r"(?:\d{1,2}(?:\.\d{1,2})+\s*[.):–—\-]*\s+|\d{1,2}\s*[.):–—\-]+\s*|[A-Z]\s?[.)]\s+|[IVX]+\s?[.)]\s+)"
+    r"|^dont\s+|^crit[èe]re\s*:\s*",
+    re.IGNORECASE,
+)
+_TOTAL = re.compile(r"^(?:les |chaque |la |une )?(?:offres?|notes?|candidats?|total)\b.{0,40}$")
+"""What a line of this form weighs is the whole, not a criterion."""
 _HEADER = re.compile(r"pond[ée]ration|coefficient|points|note\b|poids|bar[èe]me", re.IGNORECASE)
 _SUB = re.compile(r"^(?:sous[\s\-]*crit[èe]re|[ée]l[ée]ment)\s*(?:n\s?°\s*)?[\d.]*\s*[:–—\-]?\s*", re.IGNORECASE)
 _AWARD = re.compile(
     r"jugement des offres|attribution|classement des offres|offres? .{0,40}(?:jugee|evaluee|classee|"
-    r"appreciee)|choix de l.offre|valeur technique|mieux.disante|economiquement la plus avantageuse"
+    r"appreciee)|choix de l.(?:offre|attributaire)|valeur technique|mieux.disante|economiquement la plus avantageuse"
 )
 _SELECTION = re.compile(
     r"selection des candid|selection de la candid|examen des candidat|criteres? de selection|"
@@ -43,8 +67,8 @@ _SELECTION = re.compile(
 class _Entry:
     label: str
     note: str
-    weight: float
-    unit: Literal["%", "points"]
+    weight: float | None
+    unit: Literal["%", "points"] | None
     page: int | None
     of_which: bool = False
     sub: bool = False
@@ -75,29 +99,30 @@ def _best(runs: Sequence[_Run]) -> tuple[Criterion, ...]:
 
     def quality(run: _Run) -> tuple[bool, int]:
         total = sum(criterion.weight or 0 for criterion in run.tree)
-        return abs(total - 100) < 0.5, len(run.entries)
+        return abs(total - 100) < 0.5 or abs(total - 20) < 0.05, len(run.entries)
 
     ranked = sorted((run for run in runs if run.tree), key=quality, reverse=True)
     return ranked[0].tree if ranked else ()
 
 
 def _runs(blocks: Sequence[Block]) -> Iterator[_Run]:
-    heading, recent = "", ""
+    heading, recent, context = "", "", ""
     pending: list[_Entry] = []
     waiting: list[Block] = []
+    since = 0
 
     def finish() -> Iterator[_Run]:
         if len(pending) >= 2:
             yield _with_tree(_Run(list(pending), context))
         pending.clear()
-        waiting.clear()
 
-    context = ""
     for index, block in enumerate(blocks):
         if block.kind == "heading":
-            yield from finish()
-            heading, recent = fold(block.text), ""
-            continue
+            if not (pending and _LINE.match(block.text)):
+                yield from finish()
+                heading, recent = fold(block.text), ""
+                waiting = []
+                continue
         if block.kind == "table":
             yield from finish()
             entries = _table_entries(block)
@@ -109,19 +134,35 @@ def _runs(blocks: Sequence[Block]) -> Iterator[_Run]:
             continue
         if not pending:
             context = f"{heading} {recent}"
-        entry = _line_entry(block, waiting)
-        if entry is not None:
-            pending.append(entry)
-            waiting.clear()
-        elif pending and len(waiting) < 4:
+        found = _entries(block, waiting, context, first=not pending)
+        if found:
+            pending += found
+            waiting, since = [], 0
+        elif pending and since < 3 and len(block.text) < 400:
             waiting.append(block)
+            since += 1
         else:
             yield from finish()
-            waiting = [*waiting[-2:], block] if re.fullmatch(r"crit[èe]res?\b.*", block.text, re.IGNORECASE) else []
-            if "critere" in fold(block.text) and _HEADER.search(block.text) and len(block.text) < 60:
-                waiting = []
+            waiting, since = [*waiting[-2:], block], 0
+        if _ORDERED.search(fold(block.text)) and not pending:
+            yield from _unweighted(blocks, index, f"{heading} {fold(block.text)}")
         recent = fold(f"{recent[-300:]} {block.text}")[-500:]
     yield from finish()
+
+
+def _unweighted(blocks: Sequence[Block], index: int, context: str) -> Iterator[_Run]:
+    """Criteria in decreasing order, without weights: the list that follows."""
+    entries = []
+    for block in blocks[index + 1 : index + 12]:
+        numbered = re.match(r"^\d{1,2}\s*[.)\-–]\s+(?P<label>[A-ZÀ-Þ].*)$", block.text)
+        if block.kind != "item" and not numbered:
+            break
+        text = numbered["label"] if numbered else block.text
+        if _LINE.match(text) and re.search(r"%|points?\b", text):
+            return
+        entries.append(_Entry(_clean(text), "", None, None, block.page))
+    if len(entries) >= 2:
+        yield _with_tree(_Run(entries, context))
 
 
 def _same_table(left: Block, right: Block) -> bool:
@@ -156,39 +197,73 @@ def _table_entries(block: Block) -> list[_Entry]:
         if not match["unit"] and not named:
             continue
         label = max(labels[:2], key=len) if position else labels[0]
+        if fold(label).strip(" :") in ("total", "total general"):
+            continue
         page = block.row_pages[number] if block.row_pages else block.page
         entries.append(_entry(label, match, page, sub=bool(_SUB.match(label))))
     return entries
 
 
-def _line_entry(block: Block, waiting: Sequence[Block]) -> _Entry | None:
-    """A line that ends with its weight, or a bare weight that closes the lines before it."""
+def _entries(block: Block, waiting: Sequence[Block], context: str, *, first: bool) -> list[_Entry]:
+    """What a block weighs: a line that ends with its weight, a bare weight that closes the lines before it, or the
+    sentences of a paragraph on criteria."""
     text = fold_spaces(block.text)
-    bare = re.fullmatch(r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?P<unit>%)(?P<of_which>\s*dont)?", text)
-    if bare and waiting:
-        return _entry(" ".join(item.text for item in waiting), bare, waiting[0].page, sub=False)
+    bare = _BARE.match(text)
+    if bare:
+        label = _waited(waiting, first)
+        return [_entry(label, bare, waiting[-1].page, sub=False)] if label else []
     match = _LINE.match(text)
-    if not match or len(match["label"]) > 600:
-        return None
-    # a label wrapped over several blocks goes on in lower case; anything else before it is another sentence
-    goes_on = match["label"][:1].islower() and len(waiting) == 1 and not waiting[0].text.endswith((".", ";", ":"))
-    label = f"{waiting[0].text} {match['label']}" if goes_on else match["label"]
-    return _entry(label, match, block.page, sub=bool(_SUB.match(match["label"])))
+    if match and len(match["label"]) <= 600 and (match["unit"] or _SAYS_WEIGHT.search(match["words"])):
+        # a label wrapped over several blocks goes on in lower case; anything else before it is another sentence
+        goes_on = match["label"][:1].islower() and len(waiting) == 1 and not waiting[0].text.endswith((".", ";", ":"))
+        if goes_on and block.kind != "item" and not match["label"].startswith("dont"):
+            return [_entry(f"{waiting[0].text} {match['label']}", match, waiting[0].page, sub=False)]
+        entry = _entry(match["label"], match, block.page, sub=_is_sub(block))
+        return [entry] if entry.label and not _TOTAL.match(fold(entry.label)) else []
+    if "critere" in context or _AWARD.search(context):
+        return [
+            _entry(found["label"], found, block.page, sub=False) for p in (_PROSE, _REST) for found in p.finditer(text)
+        ]
+    return []
+
+
+def _waited(waiting: Sequence[Block], first: bool) -> str:
+    """The label a bare weight closes: the lines since the last weight, headers of the table left out."""
+    kept: list[str] = []
+    for block in reversed(waiting):
+        if (first and block.text.endswith((".", ":"))) or re.match(
+            r"(?:crit[èe]res?|pond[ée]ration|coefficient|points|libell|total)\b", fold(block.text)
+        ):
+            break
+        kept.insert(0, block.text)
+    return " ".join(kept)
+
+
+def _is_sub(block: Block) -> bool:
+    """Whether a weighted line is written as part of another: « sous-critère », « dont », « 1.2 », a deeper bullet."""
+    text = f"{block.marker} {block.text}".strip()
+    return bool(_SUB.match(text) or re.match(r"^(?:dont\s|\d{1,2}\.\d{1,2})", text)) or (
+        block.kind == "item" and block.level > 1 and block.marker in "–-—−○"
+    )
+
+
+def _clean(text: str) -> str:
+    return _LABEL.sub("", _SUB.sub("", fold_spaces(text))).strip(" :–—-(.;,")
 
 
 def _entry(label: str, match: re.Match[str], page: int | None, *, sub: bool) -> _Entry:
-    unit: Literal["%", "points"] = "points" if (match["unit"] or "").lower().startswith("p") else "%"
-    text = _SUB.sub("", fold_spaces(label)).strip(" :–—-")
-    head, note = _split_note(text)
-    return _Entry(
-        head,
-        note,
-        float(match["value"].replace(",", ".")),
-        unit,
-        page,
-        of_which=bool(match["of_which"]),
-        sub=sub,
-    )
+    groups = match.groupdict()
+    said = (groups["unit"] or "").lower()
+    words = fold(groups.get("words") or "")
+    unit: Literal["%", "points"] | None = "points" if said.startswith("p") or "not" in words else "%"
+    if not said and "coef" in words:
+        unit = None
+    text = _SUB.sub("", fold_spaces(label))
+    if not re.match(r"crit[èe]re de s[ée]lection", text, re.IGNORECASE):
+        text = _LABEL.sub("", text)
+    head, note = _split_note(re.sub(r"\s*\.{3,}\s*$", "", text).strip(" :–—-("))
+    value = float(match["value"].replace(",", "."))
+    return _Entry(head, note, value, unit, page, of_which=bool(groups.get("of_which")), sub=sub)
 
 
 def _split_note(text: str) -> tuple[str, str]:
@@ -212,7 +287,9 @@ def _with_tree(run: _Run) -> _Run:
 def _nest(entries: Sequence[_Entry]) -> list[Criterion]:
     """Children under their parents: said by « dont » or « sous-critère », else by sums (of the parent or of 100)."""
     hinted = any(entry.of_which or entry.sub for entry in entries)
-    total = sum(entry.weight for entry in entries)
+    if not hinted and _lots(entries):
+        return [_criterion(entry) for entry in entries]
+    total = sum(entry.weight or 0 for entry in entries)
     tree: list[Criterion] = []
     index = 0
     while index < len(entries):
@@ -220,19 +297,19 @@ def _nest(entries: Sequence[_Entry]) -> list[Criterion]:
         index += 1
         children: list[_Entry] = []
         if hinted and not entry.sub:
-            room = entry.weight
+            room = entry.weight or 0
             while index < len(entries) and (
                 entries[index].sub
                 or (
                     entry.of_which
                     and not entries[index].of_which
-                    and _total(children) + entries[index].weight <= room + 0.01
+                    and _total(children) + (entries[index].weight or 0) <= room + 0.01
                 )
             ):
                 children.append(entries[index])
                 index += 1
         elif not hinted and total > 105:
-            end = _children_end(entries, index, entry.weight)
+            end = _children_end(entries, index, entry.weight or 0)
             children, index = list(entries[index:end]), end
         tree.append(_criterion(entry, _told_apart(children)))
     return tree
@@ -244,11 +321,23 @@ def _told_apart(children: Sequence[_Entry]) -> list[_Entry]:
     return [replace(c, label=sentences(c.note)[-1], note=c.label) for c in children] if same else list(children)
 
 
+def _lots(entries: Sequence[_Entry]) -> bool:
+    """Whether the entries are several whole lists of criteria, each of 100 (one a lot)."""
+    total, groups = 0.0, 0
+    for entry in entries:
+        total += entry.weight or 0
+        if abs(total - 100) < 0.01:
+            total, groups = 0.0, groups + 1
+        elif total > 100:
+            return False
+    return groups > 1 and total == 0
+
+
 def _children_end(entries: Sequence[_Entry], start: int, weight: float) -> int:
     """Where the entries that add up to ``weight`` or to 100 end; ``start`` where none do."""
     total = 0.0
     for index in range(start, len(entries)):
-        total += entries[index].weight
+        total += entries[index].weight or 0
         if index > start and total in (weight, 100.0):
             return index + 1
         if total > max(weight, 100.0):
@@ -257,7 +346,7 @@ def _children_end(entries: Sequence[_Entry], start: int, weight: float) -> int:
 
 
 def _total(entries: Sequence[_Entry]) -> float:
-    return sum(entry.weight for entry in entries)
+    return sum(entry.weight or 0 for entry in entries)
 
 
 def _criterion(entry: _Entry, children: Sequence[_Entry] = ()) -> Criterion:

@@ -9,18 +9,22 @@ from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, Document
 
 _PIECES_TITLE = re.compile(
+    r"^(?:article\s+)?[\divx.]*\s*[.)–-]?\s*(?:l.|la |les )?(?:offres?|candidatures?|plis?)$|"
     r"\b(?:pieces?|elements?|documents?|contenu|presentation|composition|dossier)\b.{0,40}"
     r"\b(?:offres?|candidatures?|plis?|proposition)\b|situation juridique|\bcapacites?\b"
 )
 _PIECES_LEAD = re.compile(
-    r"\b(?:pieces|documents|elements|renseignements|justificatifs)\b.{0,60}(?:suivant|ci-(?:dessous|apres))"
+    r"^pour (?:l.offre|la candidature|chaque)\b.*:$|\b(?:dossier|pli|offre)\b.{0,40}\b(?:contien|compren|compos|comport)\w*\b.{0,80}:$"
+    r"|\b(?:pieces|documents|elements|renseignements|justificatifs)\b.{0,60}(?:suivant|ci-(?:dessous|apres))"
     r"|\b(?:produi|fourni|remett|transmett|compren|contien)\w*\b.{0,80}:$"
 )
 _OTHER_TITLE = re.compile(r"negoci|jugement|examen|selection|dossier de (?:la )?consultation|recevab|modalites|demat")
 _OTHER_LEAD = re.compile(r"precisera|format|copie de sauvegarde|dossier de (?:la )?consultation|nomme|invitation")
 _NOT_PIECES = re.compile(r"\b(?:irrecevab|elimin|note sur|sera note|critere|formule)")
 _FORM = re.compile(
-    r"langue francaise|\ben francais\b|\beuros?\b.{0,20}\bexprim|exprim\w+ en euros?"
+    r"langue francaise|\blangue\b|francais\b|\bmo\b|formats? acceptes|\bpdf\b|\bxlsx?\b|\bword\b|\barial\b|\bcorps\b|signature|\bsignes?\b"
+    r"|plateforme|plate-forme|profil d.acheteur|profil acheteur|demat|\bpages\b|\bfichiers?\b|par courriel|copie"
+    r"|\ben francais\b|\beuros?\b.{0,20}\bexprim|exprim\w+ en euros?"
     r"|\b\d+\s*(?:\([^)]*\)\s*)?pages?\b|\brecto\b|\bformat\s+a4\b|\bpolice\b|\binterligne"
     r"|\bcaracteres\b|\bnomm(?:e|es|er|age)\b|libelles? de fichier|intitules? de fichier|denomination des fichiers"
     r"|\bformats? (?:pdf|de fichier|suivants|bureautique|acceptes|excel|word)|\.pdf\b|\.docx?\b|\.xlsx?\b"
@@ -71,6 +75,6 @@ def read_format_rules(documents: Sequence[Document]) -> tuple[str, ...]:
             if block.kind not in ("paragraph", "item"):
                 continue
             for sentence in sentences(block.text):
-                if _FORM.search(fold(sentence)) and 25 < len(sentence) < 400 and not sentence.endswith(":"):
+                if _FORM.search(fold(sentence)) and 12 < len(sentence) < 400 and not sentence.endswith(":"):
                     found.setdefault(fold(sentence), fold_spaces(sentence))
     return tuple(found.values())

@@ -32,7 +32,7 @@ _DATE = re.compile(
     r"(?:(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche)\s+)?(?P<day>\d{1,2}|1er)\s+"
     rf"(?P<month>{'|'.join(_MONTHS)})\s+(?P<year>20\d{{2}})|(?P<d>\d{{1,2}})/(?P<m>\d{{1,2}})/(?P<y>20\d{{2}})"
 )
-_HOUR = re.compile(r"\b(?P<hour>[01]?\d|2[0-3])\s*(?:h|heures?|:)\s*(?P<minute>[0-5]\d)?(?!\s*sur\b)")
+_HOUR = re.compile(r"\bmidi\b|\b(?P<hour>[01]?\d|2[0-3])\s*(?:h|heures?|:)\s*(?P<minute>[0-5]\d)?(?!\s*sur\b)")
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}")
 _LEGAL = re.compile(
     r"\b(?:arrete|decret|loi|ordonnance|directive|reglement|circulaire|avis|code|instruction|version|modifiee?)s?\b"
@@ -40,7 +40,8 @@ _LEGAL = re.compile(
 )
 """Dates of texts of law close nothing."""
 _CLOSES = re.compile(
-    r"date limite|au plus tard|retour des|remise des (?:plis|offres|candidatures)|reception des (?:plis|"
+    r"parvenir|jusqu.au|avant le|au plus tard|a transmettre|deposees?|depot|doivent etre (?:remis|recu)|recues?\b|visite|creneau|seance"
+    r"|date limite|au plus tard|retour des|remise des (?:plis|offres|candidatures)|reception des (?:plis|"
     r"offres|candidatures)|"
     r"selection des|questions|notification|visite|demarrage|debut d.execution"
 )
@@ -63,6 +64,17 @@ _OBJECT_TITLE = re.compile(
     r"\bobjet (?:de la |du |de l.|des )?(?:consultation|marche|accord|contrat|prestations?|appel)|^[\d. \-–]*objet$"
 )
 _OBJECT_LABEL = re.compile(r"^objet\s*:\s*(?P<object>.{10,400})$", re.IGNORECASE)
+_NOT_OBJECT = re.compile(
+    r"reglement|^(?:marche|accord-cadre|consultation|procedure|reference|affaire|mapa)\b.{0,40}(?:n\s?°|\d)|^(?:marche|accord-cadre)"
+    r" (?:public|de|a)\b.{0,40}$|^article|^\d|direction|document fictif|date|heure|cedex|\brue\b|remise"
+)
+_BODY = re.compile(
+    r"^(?:la |le |l.|les )?(?:commune|ville|mairie|communaute|metropole|departement|conseil|region|syndicat|ccas|cias|centre"
+    r"|chu\b|hopital|hopitaux|universite|office|opac|agence|etablissement|sdis|service|groupement|prefecture|ministere"
+    r"|chambre|ecole|lycee|port\b|grand port|societe|regie|institut|musee|sivom|sivu|smictom|gip\b|ght\b|habitat"
+    r"|parc\b|caisse|direction|rectorat|tribunal|assistance publique|centrale)\b"
+)
+"""How the names of French public bodies begin; such a line on the first page is the buyer's."""
 _OBJECT = re.compile(
     r"(?:pr[ée]sente? (?:consultation|march[ée]|accord-cadre)[^.]{0,60}?|consultation|"
     r"march[ée](?: public)?|accord-cadre) (?:a pour objet|porte sur)\s*:?\s*(?P<object>[^.]{15,400})",
@@ -90,6 +102,17 @@ def read_object(documents: Sequence[Document]) -> str | None:
             match = _OBJECT.search(block.text) or _OBJECT_LABEL.match(block.text)
             if match:
                 return fold_spaces(match["object"]).rstrip(".")
+    return _title_page(documents)
+
+
+def _title_page(documents: Sequence[Document]) -> str | None:
+    """The line of a first page that names the contract: neither the buyer, nor the piece, nor a reference or a date."""
+    for document in documents:
+        for block in _text_blocks(document)[:9]:
+            folded = fold(block.text)
+            other = _BODY.match(folded) or _NOT_OBJECT.search(folded) or _DATE.search(folded)
+            if 20 < len(block.text) < 200 and not other and not block.text.rstrip().endswith((".", ":")):
+                return fold_spaces(block.text)
     return None
 
 
@@ -110,6 +133,10 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
             match = _BUYER_SENTENCE.search(block.text)
             if match and block.kind == "paragraph":
                 return _name(match["name"])
+    for document in documents:
+        for block in _text_blocks(document)[:8]:
+            if _BODY.match(fold(block.text)) and len(block.text) < 110 and not block.text.rstrip().endswith("."):
+                return fold_spaces(block.text).strip(" -–")
     return None
 
 
@@ -191,7 +218,7 @@ def _iso(dated: re.Match[str], hour: re.Match[str] | None) -> str:
         date = f"{int(dated['year']):04d}-{_MONTHS[dated['month']]:02d}-{day:02d}"
     else:
         date = f"{int(dated['y']):04d}-{int(dated['m']):02d}-{int(dated['d']):02d}"
-    return f"{date}T{int(hour['hour']):02d}:{int(hour['minute'] or 0):02d}" if hour else date
+    return f"{date}T{int(hour['hour'] or 12):02d}:{int(hour['minute'] or 0):02d}" if hour else date
 
 
 def _pairs(document: Document) -> Iterator[tuple[Block, Block | None]]:

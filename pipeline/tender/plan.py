@@ -15,15 +15,23 @@ from pipeline.french import fold
 from pipeline.records import Block, Document, PlanNode, PlanPart
 
 _MEMOIRE = (
-    r"(?:memoire (?:technique|justificatif|methodologique)|note (?:methodologique|technique)"
-    r"|offre technique|reponse technique)"
+    r"(?:memoires? (?:technique|justificatif|methodologique)s?|note (?:methodologique|technique)|offre technique"
+    r"|reponse technique|cadre (?:de reponse|du memoire))"
+)
+_ORDERS = (
+    r"(?:plan\b|chapitres|themes|rubriques|parties|trame|sommaire|structur|ordonn|ordre\b|articul|decompos|successivement"
+    r"|suivant|ci-apres|ci-dessous|comport|contien|compren|questions|compose|presente)"
 )
 _ANCHOR = re.compile(
     rf"\b(?:plan|cadre|trame|structure|sommaire|canevas|composition|contenu)\b.{{0,60}}{_MEMOIRE}"
-    rf"|{_MEMOIRE}.{{0,80}}\b(?:plan|chapitres|trame|comport|contien|compren|structur|ordonn|organis|developp|decompos)"
-    r"|\bplan (?:impose|detaille|de reponse|a respecter|a suivre|type)\b"
-    r"|\bcadre de reponse\b"
+    rf"|{_MEMOIRE}.{{0,160}}{_ORDERS}|{_ORDERS}.{{0,120}}{_MEMOIRE}"
+    r"|\bplan (?:impose|detaille|de reponse|a respecter|a suivre|type|suivant)\b"
+    rf"|\bcadre de reponse\b|^[\dIVXivx.\s–-]*{_MEMOIRE}$|{_MEMOIRE}.{{0,120}}:$"
 )
+_STRONG = re.compile(
+    r"\bplan\b|successivement|dans l.ordre|ordre ci|suivante?s? ?:?$|ci-(?:apres|dessous)|themes|chapitres|:$"
+)
+"""An anchor that says the list that follows is the plan: titles alone are then enough."""
 _CHAPTER = re.compile(
     r"^(?P<word>chapitre|partie|volet|th[èe]me|rubrique|section|item|titre)\s+"
     r"(?P<number>\d{1,2}|[IVX]{1,5}|[A-Z])\s*(?P<sep>[–—\-:.]*)\s*(?P<title>.*)$",
@@ -32,6 +40,8 @@ _CHAPTER = re.compile(
 _DECIMAL = re.compile(r"^(?P<number>\d{1,2}(?:\.\d{1,2}){0,4})\.?(?P<sep>\s?[)–—\-:]?)\s+(?P<title>\S.*)$")
 _ROMAN = re.compile(r"^(?P<number>[IVX]{1,5})(?P<sep>\s?[.)–—\-])\s+(?P<title>\S.*)$")
 _LETTER = re.compile(r"^(?P<number>[A-Z])(?P<sep>\s?[.)–—\-])\s+(?P<title>\S.*)$")
+_LOWER = re.compile(r"^(?P<number>[a-z])(?P<sep>\s?\))\s+(?P<title>\S.*)$")
+_WEIGHED = re.compile(r"\d\s*(?:%|points?\b|pts\b)|\bcoefficient\b|note sur", re.IGNORECASE)
 _END = re.compile(r"^(?:annexe|article|piece)\s*(?:n\s?°\s*)?(?:\d|[a-z]\b|premier)")
 _ANNEXES = re.compile(r"^annexes\b(?!\s*\d)")
 _EXPECTED = re.compile(r"^(?:(?:contenus?|[ée]l[ée]ments?|points?)\s+)?attendus?\s*:\s*", re.IGNORECASE)
@@ -93,7 +103,10 @@ def read_plan(documents: Sequence[Document]) -> Plan:
                 continue
             nodes = _follow(blocks, first)
             weight = len(nodes) + sum(len(n.points) + sum(len(p[1]) for p in n.parts) for n in nodes)
-            if _is_plan(nodes) and weight > best[0]:
+            strong = first - start <= 3 and bool(
+                _STRONG.search(fold(blocks[start].text + " " + blocks[first - 1].text))
+            )
+            if _is_plan(nodes, strong) and weight > best[0]:
                 rules, distinctions = _rules(blocks[start:first])
                 best = (weight, Plan(tuple(_record(node) for node in nodes), rules, distinctions))
     return best[1]
@@ -110,10 +123,13 @@ def _anchors(blocks: Sequence[Block]) -> Iterator[int]:
 def _first_title(blocks: Sequence[Block], anchor: int) -> int | None:
     """Where numbering starts afresh after the anchor: 1, I or A, as a heading or as a line of its own."""
     for index in range(anchor + 1, min(anchor + 1 + REACH, len(blocks))):
-        title = _title(blocks[index])
-        if title and title.style != "annexes" and _ordinals(title.number)[0] == 1:
+        block = blocks[index]
+        title = _title(block)
+        if title and title.style != "annexes" and _ordinals(title.number) == (1,):
             return index
-        if blocks[index].kind == "heading" and _END.match(fold(blocks[index].text)):
+        if title and title.style == "decimal" and _ordinals(title.number) == (1, 1):
+            return index
+        if block.kind == "heading" and (title is not None or _END.match(fold(block.text))):
             return None
     return None
 
@@ -125,14 +141,15 @@ def _title(block: Block) -> _Title | None:
     text = block.text if block.kind != "item" else f"{block.marker} {block.text}"
     if len(text) > 250 or text.rstrip().endswith((";", ",")):
         return None
-    if _EXPECTED.match(text) or _EVIDENCE.match(text):
+    if _EXPECTED.match(text) or _EVIDENCE.match(text) or _WEIGHED.search(text) or text.rstrip().endswith("?"):
         return None
     chapter = _CHAPTER.match(text)
     if chapter and (block.kind == "heading" or chapter["title"][:1].isupper() or not chapter["title"]):
         return _Title(chapter["number"], chapter["title"].strip(), _prefix(text, chapter), "chapter")
     if block.kind == "heading" and _ANNEXES.match(fold(text)):
         return _Title("ANNEXES", text.strip(), "", "annexes")
-    for pattern, style in ((_DECIMAL, "decimal"), (_ROMAN, "roman"), (_LETTER, "letter")):
+    styles = ((_DECIMAL, "decimal"), (_ROMAN, "roman"), (_LETTER, "letter"), (_LOWER, "lower"))
+    for pattern, style in styles:
         match = pattern.match(text)
         if match and match["title"][:1].isalpha() and (block.kind == "heading" or _stands_alone(text)):
             return _Title(match["number"], match["title"].strip(), _prefix(text, match), style)
@@ -263,13 +280,14 @@ def _ordinals(number: str) -> tuple[int, ...]:
         for this, after in zip(number, [*number[1:], ""], strict=True):
             total += -values[this] if after and values[this] < values[after] else values[this]
         return (total,)
-    if re.fullmatch(r"[A-Z]", number):
-        return (ord(number) - 64,)
+    if re.fullmatch(r"[A-Za-z]", number):
+        return (ord(number.upper()) - 64,)
     return (0,)
 
 
-def _is_plan(nodes: Sequence[_Node]) -> bool:
-    """At least three titles, at least half of the leaves with something to answer, and not the RC's own articles."""
+def _is_plan(nodes: Sequence[_Node], strong: bool) -> bool:
+    """At least three titles, not the RC's own articles, and something to answer under half of the leaves unless the
+    anchor says that what follows is the plan."""
     if len(nodes) < 3:
         return False
     foreign = sum(bool(_RC_TITLES.search(fold(node.title))) for node in nodes)
@@ -279,7 +297,7 @@ def _is_plan(nodes: Sequence[_Node]) -> bool:
         if after is None or after.level <= node.level
     ]
     filled = sum(bool(node.points or node.parts or node.expected) for node in leaves)
-    return foreign * 3 < len(nodes) and filled * 2 >= len(leaves)
+    return foreign * 3 < len(nodes) and (strong or filled * 2 >= len(leaves))
 
 
 def _rules(blocks: Sequence[Block]) -> tuple[tuple[str, ...], tuple[str, ...]]:
