@@ -22,6 +22,8 @@ from pipeline.tender import read_tender
 
 SHARED = ROOT.parent / "shared"
 OWN = ROOT / "tests" / "documents" / "rc"
+TUNED = 16
+"""Extracts 01 to 16 were read while the rules were written; 17 to 20 never were (evals/LOG.md)."""
 BARS = {"plan": 1.0, "criteria": 1.0, "selection": 1.0, "deliverables": 1.0, "requirements": 0.95, "pieces": 0.9}
 """Recall under which the command fails, on the real tenders."""
 
@@ -93,10 +95,10 @@ def _vsgp() -> Iterable[Row]:
 
 
 def extracts() -> list[Row]:
-    """The twenty fictional extracts of tests/documents/rc, fields added up; 15 to 20 are held out: never tuned on."""
+    """The twenty fictional extracts of tests/documents/rc, fields added up; those after TUNED are held out."""
     totals: dict[tuple[str, str], list[int]] = {}
     for path in sorted(OWN.glob("*.txt")):
-        half = "réglage (14)" if int(path.name[:2]) <= 14 else "réserve (6)"
+        half = "réglage (16)" if int(path.name[:2]) <= TUNED else "réserve (4)"
         for row in extract(path):
             sums = totals.setdefault((half, row.field), [0, 0, 0])
             for i, value in enumerate((row.right, row.expected, row.found)):

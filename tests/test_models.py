@@ -17,6 +17,7 @@ from pipeline.weights import Manifest
 pytestmark = pytest.mark.weights
 LARGE, SMALL = "qwen2.5-coder-1.5b-instruct-q4_k_m", "qwen2.5-coder-0.5b-instruct-q4_k_m"
 SYSTEM = "Réponds en français par une phrase."
+COPIES = (("Le dépôt se trouve à Nîmes.", "Le dépôt se trouve à Nîmes."), ("Il y a 3 sites.", "Il y a 3 sites."))
 EXAMPLES = (("Capitale de l'Italie ?", "La capitale de l'Italie est Rome."),)
 
 
@@ -33,8 +34,8 @@ def embedder(manifest: Manifest, model_path: Callable[[str], Path]) -> FolderEmb
 
 
 def test_answers_come_in_the_order_asked_and_are_reproducible(model: LlamaCpp) -> None:
-    countries = ("la France", "l'Espagne", "l'Allemagne", "le Royaume-Uni", "la Belgique", "l'Autriche")
-    prompts = [Prompt(SYSTEM, EXAMPLES, f"Capitale de {country} ?") for country in countries]
+    places = ("Arras", "Brest", "Cahors", "Dinan", "Évreux", "Figeac")
+    prompts = [Prompt(SYSTEM, COPIES, f"L'agence se trouve à {place}.") for place in places]
     counted = 0
 
     def count(tokens: int) -> None:
@@ -42,8 +43,8 @@ def test_answers_come_in_the_order_asked_and_are_reproducible(model: LlamaCpp) -
         counted += tokens
 
     replies = model.write(prompts, 24, count)
-    for reply, city in zip(replies, ("Paris", "Madrid", "Berlin", "Londres", "Bruxelles", "Vienne"), strict=True):
-        assert city in reply.text
+    for reply, place in zip(replies, places, strict=True):
+        assert place in reply.text
         assert reply.complete
     assert counted >= sum(reply.tokens for reply in replies)
     assert model.write(prompts, 24) == replies

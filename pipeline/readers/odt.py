@@ -203,6 +203,8 @@ class _Style(NamedTuple):
     before: bool | None
     """Whether it breaks the page before; ``None`` where its parent decides."""
     after: bool | None
+    lists: str | None
+    """The list style it names, empty where it names none on purpose; ``None`` where its parent decides."""
 
 
 class _Styles:
@@ -233,6 +235,11 @@ class _Styles:
     def is_title(self, node: Any) -> bool:
         return any(style.title for style in self._chain("paragraph", _get(node, "text:style-name")))
 
+    def outlined(self, node: Any) -> bool:
+        """Whether a heading outside lists takes a number: not if its style names another list style, or none."""
+        chain = self._chain("paragraph", _get(node, "text:style-name"))
+        return next((style.lists for style in chain if style.lists is not None), "Outline") == "Outline"
+
     def breaks(self, node: Any) -> tuple[bool, bool]:
         """Whether the paragraph or table starts a page, and whether it ends one."""
         family = "table" if _tag(node) == "table:table" else "paragraph"
@@ -251,7 +258,8 @@ def _style(node: Any) -> _Style:
     if _get(node, "style:master-page-name"):  # another page layout can only begin on a new page (ODF 1.3, 19.501)
         before = True
     shown = (_get(node, "style:display-name") or _get(node, "style:name")).lower()
-    return _Style(_get(node, "style:parent-style-name"), shown in ("title", "titre"), before, after)
+    lists = node.get(_clark("style:list-style-name"))
+    return _Style(_get(node, "style:parent-style-name"), shown in ("title", "titre"), before, after, lists)
 
 
 def _level(node: Any) -> _Level:
@@ -269,6 +277,8 @@ def _level(node: Any) -> _Level:
 def _number(levels: dict[int, _Level], counters: dict[int, int], depth: int) -> str:
     """The number of the next item at this depth, empty where its style shows none; advances the counters."""
     level = levels.get(depth)
+    for above in range(1, depth):  # an item without a parent counts as the child of a first one, as in LibreOffice
+        counters.setdefault(above, levels[above].start if above in levels else 1)
     counters[depth] = counters.get(depth, level.start - 1 if level else 0) + 1
     for deeper in [at for at in counters if at > depth]:
         del counters[deeper]
@@ -336,7 +346,7 @@ class _Walker:
 
     def _heading_number(self, node: Any) -> str:
         """The number of a heading outside lists, from the outline style."""
-        if _get(node, "text:is-list-header") == "true" or self._in_index:
+        if self._in_index or _get(node, "text:is-list-header") == "true" or not self.styles.outlined(node):
             return ""
         level = _integer(node, "text:outline-level", 1, 10)
         if _get(node, "text:restart-numbering") == "true":

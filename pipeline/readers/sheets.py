@@ -43,7 +43,7 @@ DIGITS = 15
 _WHAT = "un classeur (.xlsx ou .ods)"
 _OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
 _TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0"
-_REFERENCE = re.compile(r"\$?([A-Za-z]{1,7})\$?(\d{1,9})")
+_REFERENCE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
 _PERCENT_FORMATS = ("9", "10")
 """Built-in number formats « 0% » and « 0.00% » (ECMA-376 part 1, §18.8.30)."""
 _LITERAL = re.compile(r'"[^"]*"|[\\_*].|\[[^\]]*\]')
@@ -116,7 +116,7 @@ def read_sheet(data: bytes, name: str) -> tuple[list[Block], int | None]:
                 if regions:
                     blocks.append(Block(kind="heading", text=fold_spaces(sheet.name), page=page, level=1))
                 blocks += [table_block(region, page=page) for region in regions]
-    except (*UNREADABLE, calamine.CalamineError, expat.ExpatError, KeyError) as error:
+    except (*UNREADABLE, calamine.CalamineError, expat.ExpatError, KeyError, ValueError) as error:
         raise _damaged(name) from error
     return blocks, count
 
@@ -196,9 +196,11 @@ def _local(name: str) -> str:
 
 
 def _integer(attributes: Mapping[str, str], name: str, default: int) -> int:
-    """The attribute as a number, ``default`` where it is absent or senseless."""
-    value = attributes.get(name, "")
-    return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else default
+    """The attribute as a number, ``default`` where it is absent. Raises ValueError where it is senseless."""
+    value = attributes.get(name, str(default))
+    if not re.fullmatch("[0-9]{1,7}", value):
+        raise ValueError(f"{name}: {value[:40]}")
+    return int(value)
 
 
 def _scan_xlsx(package: zipfile.ZipFile) -> _Scan:
@@ -260,8 +262,9 @@ def _scan_sheet(xml: bytes, styles: Collection[str]) -> _Sheet:
         if local == "row":
             row, column = _integer(attributes, "r", row + 2) - 1, -1
         elif local == "c":
-            reference = _REFERENCE.fullmatch(attributes.get("r", ""))
-            row, column = (int(reference[2]) - 1, _column(reference[1])) if reference else (row, column + 1)
+            column += 1
+            if "r" in attributes:
+                row, column = _position(attributes["r"])
             percent = attributes.get("s", "0") in styles
         elif local in ("v", "is"):
             sheet.add(_Span(row, column), percent=percent)
@@ -270,9 +273,16 @@ def _scan_sheet(xml: bytes, styles: Collection[str]) -> _Sheet:
     return sheet
 
 
+def _position(reference: str) -> tuple[int, int]:
+    """« AB7 » -> (6, 27). Raises ValueError: calamine takes any reference, and lays out as many cells as it says."""
+    found = _REFERENCE.fullmatch(reference)
+    if not found:
+        raise ValueError(f"r: {reference[:40]}")
+    return int(found[2]) - 1, _column(found[1])
+
+
 @cache
 def _column(letters: str) -> int:
-    """« A » -> 0, « AB » -> 27."""
     number = 0
     for letter in letters.upper():
         number = 26 * number + ord(letter) - ord("A") + 1

@@ -15,7 +15,10 @@ from typing import Literal
 from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, Criterion, Document
 
-_VALUE = r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?P<unit>%|points?\b|pts\b)?(?:\s*(?:sur|/)\s*(?P<out>\d{1,3})\b(?:\s*points?)?)?"
+_VALUE = (
+    r"(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?P<unit>%|points?\b|pts\b)?(?:\s*(?:sur|"
+    r"/)\s*(?P<out>\d{1,3})\b(?:\s*points?)?)?"
+)
 _CELL = re.compile(rf"^\s*(?:pond[ée]ration\s*:?\s*)?{_VALUE}\s*(?P<of_which>dont)?\s*[.:]?\s*$", re.IGNORECASE)
 _BARE = re.compile(
     r"^(?P<value>\d{1,3}(?:[.,]\d{1,2})?)\s*(?P<unit>%|points?|pts)(?P<of_which>\s*dont)?$", re.IGNORECASE
@@ -27,6 +30,8 @@ _LINE = re.compile(
     r"(?P<tail>\s*[,;:]?\s*(?:(?P<of_which>dont|d[ée]compos|r[ée]parti|ainsi)[^.]{0,60})?)[.:;,]?$",
     re.IGNORECASE,
 )
+_COLUMN = re.compile(r"(?:criteres?|ponderation|coefficients?|points|libelles?|total|poids|bareme)\b.{0,20}$")
+"""A line that is the header of a flattened table's column."""
 _LEADERED = re.compile(
     r"^(?P<label>[^\d].{2,}?)\s*(?:\.{3,}|…+|\t)\s*(?P<value>\d{1,3}(?:,\d{1,2})?)(?P<unit>)(?P<of_which>)$"
 )
@@ -34,18 +39,22 @@ _LEADERED = re.compile(
 _SAYS_WEIGHT = re.compile(r"pond|coef|not[ée]e? |not[ée]e?s? sur|poids", re.IGNORECASE)
 _PROSE = re.compile(
     r"\b(?:[Ll][ae]s?|[Ll]['’]|[Uu]n|[Cc]e)\s?(?P<label>[^.;,:%]{3,90}?)(?:\s*,[^.;%]{0,140}?,)?\s+"
-    r"(?:compte(?:nt|ra)?|repr[ée]sente(?:nt|ra)?|(?:est|sont|sera) (?:pond[ée]r|not[ée])\w*|entre(?:nt)?|intervien\w+|p[èe]se(?:nt)?"
+    r"(?:compte(?:nt|ra)?|repr[ée]sente(?:nt|ra)?|(?:est|sont|sera) (?:pond[ée]r|not[ée])\w*|"
+    r"entre(?:nt)?|intervien\w+|p[èe]se(?:nt)?"
     r"|vaut|valent)\b[^.;%]{0,60}?(?P<value>\d{1,3}(?:,\d+)?)\s*(?P<unit>%|points?)(?P<of_which>)"
 )
 _REST = re.compile(
-    r"\b[Ll]es (?P<value>\d{1,3})\s*(?P<unit>%|points?) restants?\s+\w+\s+(?:l[ae]s?\s|l['’])?(?P<label>[^.;,]{3,90})(?P<of_which>)"
+    r"\b[Ll]es (?P<value>\d{1,3})\s*(?P<unit>%|points?) restants?\s+\w+\s+(?:l[ae]s?\s|"
+    r"l['’])?(?P<label>[^.;,]{3,90})(?P<of_which>)"
 )
 _ORDERED = re.compile(
-    r"criteres?.{0,160}(?:ordre (?:decroissant|de priorite|d.importance|d.enonce)|hierarchis)|ordre (?:decroissant|de priorite)"
+    r"criteres?.{0,160}(?:ordre (?:decroissant|de priorite|d.importance|d.enonce)|hierarchis)|"
+    r"ordre (?:decroissant|de priorite)"
 )
 _LABEL = re.compile(
     r"^(?:dont\s+|et\s+)?(?:(?:sous[\s\-]*)?crit[èe]re\s*(?:n\s?°\s*)?(?=[\dA-Z]))?"
-    r"(?:\d{1,2}(?:\.\d{1,2})+\s*[.):–—\-]*\s+|\d{1,2}\s*[.):–—\-]+\s*|[A-Z]\s?[.)]\s+|[IVX]+\s?[.)]\s+)"
+    r"(?:[A-Z]{0,2}\d{1,2}(?:\.\d{1,2})+\s*[.):–—\-]*\s+|[A-Z]{0,2}\d{1,2}\s*[.):–—\-]+\s*|"
+    r"[A-Z]\s?[.)]\s+|[IVX]+\s?[.)]\s+)"
     r"|^dont\s+|^crit[èe]re\s*:\s*",
     re.IGNORECASE,
 )
@@ -117,12 +126,10 @@ def _runs(blocks: Sequence[Block]) -> Iterator[_Run]:
         pending.clear()
 
     for index, block in enumerate(blocks):
-        if block.kind == "heading":
-            if not (pending and _LINE.match(block.text)):
-                yield from finish()
-                heading, recent = fold(block.text), ""
-                waiting = []
-                continue
+        if block.kind == "heading" and not (pending and _LINE.match(block.text)):
+            yield from finish()
+            heading, recent, waiting = fold(block.text), "", []
+            continue
         if block.kind == "table":
             yield from finish()
             entries = _table_entries(block)
@@ -209,6 +216,9 @@ def _entries(block: Block, waiting: Sequence[Block], context: str, *, first: boo
     sentences of a paragraph on criteria."""
     text = fold_spaces(block.text)
     bare = _BARE.match(text)
+    figure = re.fullmatch(r"(?P<value>\d{1,3}(?:,\d{1,2})?)(?P<unit>)(?P<of_which>)", text)
+    if figure and waiting and (not first or any(_HEADER.search(block.text) for block in waiting)):
+        bare = figure
     if bare:
         label = _waited(waiting, first)
         return [_entry(label, bare, waiting[-1].page, sub=False)] if label else []
@@ -231,9 +241,7 @@ def _waited(waiting: Sequence[Block], first: bool) -> str:
     """The label a bare weight closes: the lines since the last weight, headers of the table left out."""
     kept: list[str] = []
     for block in reversed(waiting):
-        if (first and block.text.endswith((".", ":"))) or re.match(
-            r"(?:crit[èe]res?|pond[ée]ration|coefficient|points|libell|total)\b", fold(block.text)
-        ):
+        if (first and block.text.endswith((".", ":"))) or _COLUMN.match(fold(block.text)):
             break
         kept.insert(0, block.text)
     return " ".join(kept)
@@ -242,7 +250,7 @@ def _waited(waiting: Sequence[Block], first: bool) -> str:
 def _is_sub(block: Block) -> bool:
     """Whether a weighted line is written as part of another: « sous-critère », « dont », « 1.2 », a deeper bullet."""
     text = f"{block.marker} {block.text}".strip()
-    return bool(_SUB.match(text) or re.match(r"^(?:dont\s|\d{1,2}\.\d{1,2})", text)) or (
+    return bool(_SUB.match(text) or re.match(r"^(?:dont\s|[A-Z]{0,2}\d{1,2}\.\d{1,2})", text)) or (
         block.kind == "item" and block.level > 1 and block.marker in "–-—−○"
     )
 

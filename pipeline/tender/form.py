@@ -14,7 +14,8 @@ _PIECES_TITLE = re.compile(
     r"\b(?:offres?|candidatures?|plis?|proposition)\b|situation juridique|\bcapacites?\b"
 )
 _PIECES_LEAD = re.compile(
-    r"^pour (?:l.offre|la candidature|chaque)\b.*:$|\b(?:dossier|pli|offre)\b.{0,40}\b(?:contien|compren|compos|comport)\w*\b.{0,80}:$"
+    r"^pour (?:l.offre|la candidature|chaque)\b.*:$|\b(?:dossier|pli|offre)\b.{0,40}\b(?:contien|"
+    r"compren|compos|comport)\w*\b.{0,80}:$"
     r"|\b(?:pieces|documents|elements|renseignements|justificatifs)\b.{0,60}(?:suivant|ci-(?:dessous|apres))"
     r"|\b(?:produi|fourni|remett|transmett|compren|contien)\w*\b.{0,80}:$"
 )
@@ -22,7 +23,8 @@ _OTHER_TITLE = re.compile(r"negoci|jugement|examen|selection|dossier de (?:la )?
 _OTHER_LEAD = re.compile(r"precisera|format|copie de sauvegarde|dossier de (?:la )?consultation|nomme|invitation")
 _NOT_PIECES = re.compile(r"\b(?:irrecevab|elimin|note sur|sera note|critere|formule)")
 _FORM = re.compile(
-    r"langue francaise|\blangue\b|francais\b|\bmo\b|formats? acceptes|\bpdf\b|\bxlsx?\b|\bword\b|\barial\b|\bcorps\b|signature|\bsignes?\b"
+    r"langue francaise|\blangue\b|francais\b|\bmo\b|formats? acceptes|\bpdf\b|\bxlsx?\b|\bword\b|"
+    r"\barial\b|\bcorps\b|signature|\bsignes?\b"
     r"|plateforme|plate-forme|profil d.acheteur|profil acheteur|demat|\bpages\b|\bfichiers?\b|par courriel|copie"
     r"|\ben francais\b|\beuros?\b.{0,20}\bexprim|exprim\w+ en euros?"
     r"|\b\d+\s*(?:\([^)]*\)\s*)?pages?\b|\brecto\b|\bformat\s+a4\b|\bpolice\b|\binterligne"

@@ -40,7 +40,8 @@ _LEGAL = re.compile(
 )
 """Dates of texts of law close nothing."""
 _CLOSES = re.compile(
-    r"parvenir|jusqu.au|avant le|au plus tard|a transmettre|deposees?|depot|doivent etre (?:remis|recu)|recues?\b|visite|creneau|seance"
+    r"parvenir|jusqu.au|avant le|au plus tard|a transmettre|deposees?|depot|doivent etre (?:remis|"
+    r"recu)|recues?\b|visite|creneau|seance"
     r"|date limite|au plus tard|retour des|remise des (?:plis|offres|candidatures)|reception des (?:plis|"
     r"offres|candidatures)|"
     r"selection des|questions|notification|visite|demarrage|debut d.execution"
@@ -65,11 +66,13 @@ _OBJECT_TITLE = re.compile(
 )
 _OBJECT_LABEL = re.compile(r"^objet\s*:\s*(?P<object>.{10,400})$", re.IGNORECASE)
 _NOT_OBJECT = re.compile(
-    r"reglement|^(?:marche|accord-cadre|consultation|procedure|reference|affaire|mapa)\b.{0,40}(?:n\s?°|\d)|^(?:marche|accord-cadre)"
+    r"reglement|^(?:marche|accord-cadre|consultation|procedure|reference|affaire|"
+    r"mapa)\b.{0,40}(?:n\s?°|\d)|^(?:marche|accord-cadre)"
     r" (?:public|de|a)\b.{0,40}$|^article|^\d|direction|document fictif|date|heure|cedex|\brue\b|remise"
 )
 _BODY = re.compile(
-    r"^(?:la |le |l.|les )?(?:commune|ville|mairie|communaute|metropole|departement|conseil|region|syndicat|ccas|cias|centre"
+    r"^(?:la |le |l.|les )?(?:commune|ville|mairie|communaute|metropole|departement|conseil|region|"
+    r"syndicat|ccas|cias|centre"
     r"|chu\b|hopital|hopitaux|universite|office|opac|agence|etablissement|sdis|service|groupement|prefecture|ministere"
     r"|chambre|ecole|lycee|port\b|grand port|societe|regie|institut|musee|sivom|sivu|smictom|gip\b|ght\b|habitat"
     r"|parc\b|caisse|direction|rectorat|tribunal|assistance publique|centrale)\b"
