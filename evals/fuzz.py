@@ -189,7 +189,9 @@ def move_element(rng: random.Random, data: bytes, _: bytes) -> bytes:
 def rename_element(rng: random.Random, data: bytes, _: bytes) -> bytes:
     """Give all elements of a name the name of others."""
     first, second = (_pick(rng, data, rb"<([\w:]+)") for _time in range(2))
-    return re.sub(rb"(</?)" + first[1] + rb"(?=[\s/>])", rb"\1" + second[1], data) if first and second else data
+    if not first or not second:
+        return data
+    return re.sub(rb"(</?)" + first[1] + rb"(?=[\s/>])", lambda found: found[1] + second[1], data)
 
 
 BYTES: tuple[Mutation, ...] = (flip_bits, truncate, copy_block, delete_block, splice, replace_number)
@@ -379,7 +381,7 @@ def run(seconds: float, seed: int, keep: Path) -> tuple[Counter[str], list[Outco
             key = (outcome.kind, outcome.place)
             if outcome.is_finding and key not in found:
                 found[key] = outcome
-                path = keep / f"{seed}-{number}-{outcome.kind.replace(' ', '-')}{case.suffix}"
+                path = keep / f"{seed}-{number}-{outcome.kind.rsplit('.')[-1].replace(' ', '-')}{case.suffix}"
                 keep.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(case.data)
                 path.with_name(f"{path.name}.log").write_text(f"{case.recipe}\n{outcome.detail}", encoding="utf-8")

@@ -61,6 +61,10 @@ NUMBERED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _LABEL = re.compile(r"^[A-ZÀ-Þ][\w’' ]{2,40}\s?:(?:\s|$)")
+_SECTION_LABEL = re.compile(
+    r"^(?:(?:contenus?|[ée]l[ée]ments?|points?)\s+)?(?:attendus?|preuves?|justificatifs?)(?:\s+(?:attendue?s?|demand[ée]e?s?))?\s?:\s",
+    re.IGNORECASE,
+)
 _TOC = re.compile(r"(?:\.\s?){4,}\s*\d{1,3}\s*$|…{2,}\s*\d{1,3}\s*$|\t\d{1,3}\s*$")
 _TERMINAL = (".", ";", "!", "?", ":", "…")
 
@@ -123,7 +127,7 @@ def _continues(run: Sequence[Line], line: Line, body: float) -> bool:
         return False
     if _WEIGHED.search(last.text.rstrip()) and (not text[0].islower() or text.startswith("dont ")):
         return False
-    if _LABEL.match(text) and not last.wrap:
+    if _SECTION_LABEL.match(text) or (_LABEL.match(text) and not last.wrap):
         return False
     if line.gap > PARAGRAPH_GAP and not line.new_page:
         return False

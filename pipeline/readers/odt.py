@@ -27,8 +27,8 @@ from pipeline.readers.text import table_block
 from pipeline.records import Block
 
 TYPES = ("application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text-template")
-UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError)
-"""What zipfile raises where a member is damaged or packed in an unknown way."""
+UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, OSError, EOFError)
+"""What zipfile raises on a damaged package (found by changing bytes of real ones) or an unknown compression."""
 MAX_COLUMNS = 1024
 """Repeated cells and rows are written out up to this number; Writer's own tables stop at some hundred columns."""
 MAX_START = 9999
@@ -87,7 +87,7 @@ def read_odt(data: bytes, name: str) -> tuple[list[Block], int | None]:
             where=name,
             remedy="Demandez un exemplaire intact.",
         ) from error
-    except (*UNREADABLE, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*UNREADABLE, KeyError, TypeError, AttributeError) as error:
         raise DocumentError(
             "Ce fichier n'est pas un document OpenDocument lisible",
             where=name,
@@ -112,7 +112,7 @@ def check_package(data: bytes, name: str, what: str) -> frozenset[str]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             members = package.infolist()
-    except zipfile.BadZipFile as error:
+    except UNREADABLE as error:
         raise DocumentError(
             f"Ce fichier n'est pas {what} : l'archive est illisible",
             where=name,

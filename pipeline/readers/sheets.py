@@ -116,7 +116,7 @@ def read_sheet(data: bytes, name: str) -> tuple[list[Block], int | None]:
                 if regions:
                     blocks.append(Block(kind="heading", text=fold_spaces(sheet.name), page=page, level=1))
                 blocks += [table_block(region, page=page) for region in regions]
-    except (*UNREADABLE, calamine.CalamineError, expat.ExpatError, KeyError, ValueError) as error:
+    except (*UNREADABLE, calamine.CalamineError, expat.ExpatError, LookupError) as error:
         raise _damaged(name) from error
     return blocks, count
 

@@ -58,7 +58,7 @@ _LABEL = re.compile(
     r"|^dont\s+|^crit[èe]re\s*:\s*",
     re.IGNORECASE,
 )
-_TOTAL = re.compile(r"^(?:les |chaque |la |une )?(?:offres?|notes?|candidats?|total)\b.{0,40}$")
+_TOTAL = re.compile(r"^(?:les |chaque |la |une )?(?:offres?|notes?|candidats?|total)\b.{0,80}$")
 """What a line of this form weighs is the whole, not a criterion."""
 _HEADER = re.compile(r"pond[ée]ration|coefficient|points|note\b|poids|bar[èe]me", re.IGNORECASE)
 _SUB = re.compile(r"^(?:sous[\s\-]*crit[èe]re|[ée]l[ée]ment)\s*(?:n\s?°\s*)?[\d.]*\s*[:–—\-]?\s*", re.IGNORECASE)

@@ -9,7 +9,8 @@ from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, Document
 
 _PIECES_TITLE = re.compile(
-    r"^(?:article\s+)?[\divx.]*\s*[.)–-]?\s*(?:l.|la |les )?(?:offres?|candidatures?|plis?)$|"
+    r"^(?:article\s+)?[\divx.]*\s*[.)–-]?\s*(?:l.|la |les |sous-dossier )?(?:offres?|candidatures?|plis?)"
+    r"(?: \([^)]*\))?$|"
     r"\b(?:pieces?|elements?|documents?|contenu|presentation|composition|dossier)\b.{0,40}"
     r"\b(?:offres?|candidatures?|plis?|proposition)\b|situation juridique|\bcapacites?\b"
 )
@@ -21,6 +22,12 @@ _PIECES_LEAD = re.compile(
 )
 _OTHER_TITLE = re.compile(r"negoci|jugement|examen|selection|dossier de (?:la )?consultation|recevab|modalites|demat")
 _OTHER_LEAD = re.compile(r"precisera|format|copie de sauvegarde|dossier de (?:la )?consultation|nomme|invitation")
+_CODED = re.compile(r"^(?P<number>\d{1,2}(?:\.\d{1,2})+)\.?\s*[–—\-:]?\s+(?P<title>[A-ZÀ-Þ].*[^.:;])$")
+_PIECE_CODE = re.compile(r"^[A-Z]{1,4}[\s\-]?\d{1,2}\s*[–—\-:.]\s*(?P<title>\S.*[^:])$")
+_INLINE = re.compile(
+    r"^(?:le pli|l.offre|le dossier)[^.:]{0,40}(?:contient|comprend|est constitu\w+)[^.:]{0,30}:\s*(?P<list>[^:]+)$",
+    re.IGNORECASE,
+)
 _NOT_PIECES = re.compile(r"\b(?:irrecevab|elimin|note sur|sera note|critere|formule)")
 _FORM = re.compile(
     r"langue francaise|\blangue\b|francais\b|\bmo\b|formats? acceptes|\bpdf\b|\bxlsx?\b|\bword\b|"
@@ -41,14 +48,33 @@ def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for document in documents:
         inside = listing = False
+        number = ""
         for block in document.blocks:
             folded = fold(block.text)
+            coded = _CODED.match(block.text) if inside and len(block.text) < 110 else None
+            if coded and coded["number"].startswith(number or "\0"):
+                _keep(found, coded["title"])
+                continue
+            if (
+                inside
+                and block.kind == "paragraph"
+                and (piece_ := _PIECE_CODE.match(block.text))
+                and len(block.text) < 110
+            ):
+                _keep(found, piece_["title"])
+                continue
             if block.kind == "heading":
+                own = re.match(r"^(?:article\s+)?(\d+(?:\.\d+)*)", folded)
+                number = f"{own[1]}." if own else ""
                 inside = listing = bool(_PIECES_TITLE.search(folded)) and not _OTHER_TITLE.search(folded)
             elif block.kind == "table" and inside:
                 for row in block.rows[1:] if _is_header(block) else block.rows:
                     _keep(found, row[0] or row[1 if len(row) > 1 else 0])
             elif block.kind == "paragraph":
+                inline = _INLINE.match(block.text) if inside else None
+                if inline:
+                    for item in re.split(r",\s+|\s+et\s+(?=l[ea']|les|un)", inline["list"].rstrip(" .")):
+                        _keep(found, item)
                 if folded.endswith(":"):
                     listing = bool(_PIECES_LEAD.search(folded) and re.search(r"offre|candida|membre", folded))
                     listing = listing and not _OTHER_LEAD.search(folded)
@@ -65,6 +91,7 @@ def _is_header(block: Block) -> bool:
 
 def _keep(found: dict[str, str], text: str) -> None:
     text = re.sub(r"\s*[;,.]$", "", fold_spaces(text))
+    text = re.sub(r"^(?:de\s(?=l['’]|la\s)|d['’](?=un)|du\s|des\s)", "", text)
     if 3 < len(text) < 500:
         found.setdefault(fold(text), text)
 

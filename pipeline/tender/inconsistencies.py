@@ -62,7 +62,10 @@ _WORDS = {
     )
 } | {"une": 1, "vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60, "cent": 100}
 _SUBJECTS = (
-    ("remise des offres", r"(?:remise|reception|depot)\b.{0,30}\b(?:offres?|plis)\b"),
+    (
+        "remise des offres",
+        r"(?:remise|reception|depot)\b.{0,30}\b(?:offres?|plis)\b|\b(?:plis|offres)\b.{0,40}\b(?:depos|remis|parven|recus)",
+    ),
     ("remise des candidatures", r"(?:remise|reception|depot|retour)\b.{0,30}\bcandidatures?\b"),
     ("questions des candidats", r"\bquestions?\b|demandes? de renseignements"),
     ("visite", r"\bvisite"),
@@ -334,7 +337,8 @@ def _weights(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsis
         weighed = [c for c in criteria if c.weight is not None]
         total = sum(c.weight or 0 for c in weighed)
         expected = (100.0,) if all(c.unit == "%" for c in weighed) else (100.0, 60.0, 50.0, 40.0, 20.0, 10.0)
-        if len(weighed) >= 2 and not any(abs(total - value) < 0.5 for value in expected):
+        lots = total > 100 and abs(total % 100) < 0.5  # one whole list a lot
+        if len(weighed) >= 2 and not lots and not any(abs(total - value) < 0.5 for value in expected):
             yield Inconsistency(
                 message=f"Les poids des critères {name} font {total:g} au lieu de {expected[0]:g}.",
                 places=tuple(_criterion_place(documents, criterion) for criterion in weighed),
@@ -397,7 +401,8 @@ def _chapters(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsi
             )
     technical = [criterion for criterion in tender.criteria if not is_price(criterion)]
     unpaid = [node for node in chapters if node.number not in paid]
-    if len(technical) >= len(chapters) and len(unpaid) == 1:
+    one_list = abs(sum(criterion.weight or 0 for criterion in tender.criteria) - 100) < 0.5
+    if one_list and len(technical) == len(chapters) and len(unpaid) == 1:
         node = unpaid[0]
         yield Inconsistency(
             message=f"Aucun critère ne semble payer le chapitre {node.number} « {node.title} ».",

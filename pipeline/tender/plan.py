@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.french import fold
+from pipeline.french import fold, sentences
 from pipeline.records import Block, Document, PlanNode, PlanPart
 
 _MEMOIRE = (
@@ -19,13 +19,15 @@ _MEMOIRE = (
     r"|reponse technique|cadre (?:de reponse|du memoire))"
 )
 _ORDERS = (
-    r"(?:plan\b|chapitres|themes|rubriques|parties|trame|sommaire|structur|ordonn|ordre\b|articul|decompos|successivement"
+    r"(?:plan\b|chapitres|themes|rubriques|parties|trame|sommaire|structur|ordonn|ordre\b|articul|decompos"
+    r"|successivement"
     r"|suivant|ci-apres|ci-dessous|comport|contien|compren|questions|compose|presente)"
 )
 _ANCHOR = re.compile(
     rf"\b(?:plan|cadre|trame|structure|sommaire|canevas|composition|contenu)\b.{{0,60}}{_MEMOIRE}"
     rf"|{_MEMOIRE}.{{0,160}}{_ORDERS}|{_ORDERS}.{{0,120}}{_MEMOIRE}"
     r"|\bplan (?:impose|detaille|de reponse|a respecter|a suivre|type|suivant)\b"
+    r"|\bla note\b.{0,80}(?:chapitres|parties|rubriques|themes).{0,20}:$"
     rf"|\bcadre de reponse\b|^[\dIVXivx.\s–-]*{_MEMOIRE}$|{_MEMOIRE}.{{0,120}}:$"
 )
 _STRONG = re.compile(
@@ -37,16 +39,18 @@ _CHAPTER = re.compile(
     r"(?P<number>\d{1,2}|[IVX]{1,5}|[A-Z])\s*(?P<sep>[–—\-:.]*)\s*(?P<title>.*)$",
     re.IGNORECASE,
 )
-_DECIMAL = re.compile(r"^(?P<number>\d{1,2}(?:\.\d{1,2}){0,4})\.?(?P<sep>\s?[)–—\-:]?)\s+(?P<title>\S.*)$")
+_DECIMAL = re.compile(r"^(?P<number>\d{1,2}(?:\.\d{1,2}){0,4})\.?(?P<sep>\s?[)/–—\-:]?)\s+(?P<title>\S.*)$")
 _ROMAN = re.compile(r"^(?P<number>[IVX]{1,5})(?P<sep>\s?[.)–—\-])\s+(?P<title>\S.*)$")
 _LETTER = re.compile(r"^(?P<number>[A-Z])(?P<sep>\s?[.)–—\-])\s+(?P<title>\S.*)$")
+_MIXED = re.compile(r"^(?P<number>[A-Z]\.\d{1,2}(?:\.\d{1,2})?)\.?(?P<sep>)\s+(?P<title>\S.*)$")
 _LOWER = re.compile(r"^(?P<number>[a-z])(?P<sep>\s?\))\s+(?P<title>\S.*)$")
 _WEIGHED = re.compile(r"\d\s*(?:%|points?\b|pts\b)|\bcoefficient\b|note sur", re.IGNORECASE)
 _END = re.compile(r"^(?:annexe|article|piece)\s*(?:n\s?°\s*)?(?:\d|[a-z]\b|premier)")
 _ANNEXES = re.compile(r"^annexes\b(?!\s*\d)")
 _EXPECTED = re.compile(r"^(?:(?:contenus?|[ée]l[ée]ments?|points?)\s+)?attendus?\s*:\s*", re.IGNORECASE)
 _EVIDENCE = re.compile(
-    r"^(?:(?:[ée]l[ée]ments?|moyens?)\s+de\s+)?(?:preuves?|justificatifs?|justifications?)(?:\s+(?:attendue?s?|demand[ée]e?s?))?\s*:\s*",
+    r"^(?:(?:[ée]l[ée]ments?|moyens?)\s+de\s+)?(?:preuves?|justificatifs?|justifications?)"
+    r"(?:\s+(?:attendue?s?|demand[ée]e?s?))?\s*:\s*",
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"\b(?:decri|present|expos|indiqu|precis|detaill|fourni|justifi|propos|expliqu)\w*", re.IGNORECASE)
@@ -56,6 +60,12 @@ _RC_TITLES = re.compile(
     r"renseignement|dispositions|modalites d.obtention|contenu du dossier|duree"
 )
 
+_RC_NEXT = re.compile(
+    r"^(?:criteres?\b|jugement|visites?$|remise des|depot des|transmission|renseignements|recours|conditions d"
+    r"|examen des"
+    r"|choix de l|attribution|negociation|questions\b)"
+)
+"""Titles of RC articles that follow a plan with the same style of numbers."""
 REACH = 40
 """Blocks between an anchor and the first title of its plan (a page of principles, at most)."""
 PART_TITLE_CHARS = 120
@@ -103,9 +113,8 @@ def read_plan(documents: Sequence[Document]) -> Plan:
                 continue
             nodes = _follow(blocks, first)
             weight = len(nodes) + sum(len(n.points) + sum(len(p[1]) for p in n.parts) for n in nodes)
-            strong = first - start <= 3 and bool(
-                _STRONG.search(fold(blocks[start].text + " " + blocks[first - 1].text))
-            )
+            leads = blocks[start].text if first - start <= 3 else ""
+            strong = bool(_STRONG.search(fold(f"{leads} {blocks[first - 1].text}")))
             if _is_plan(nodes, strong) and weight > best[0]:
                 rules, distinctions = _rules(blocks[start:first])
                 best = (weight, Plan(tuple(_record(node) for node in nodes), rules, distinctions))
@@ -148,7 +157,7 @@ def _title(block: Block) -> _Title | None:
         return _Title(chapter["number"], chapter["title"].strip(), _prefix(text, chapter), "chapter")
     if block.kind == "heading" and _ANNEXES.match(fold(text)):
         return _Title("ANNEXES", text.strip(), "", "annexes")
-    styles = ((_DECIMAL, "decimal"), (_ROMAN, "roman"), (_LETTER, "letter"), (_LOWER, "lower"))
+    styles = ((_DECIMAL, "decimal"), (_ROMAN, "roman"), (_MIXED, "mixed"), (_LETTER, "letter"), (_LOWER, "lower"))
     for pattern, style in styles:
         match = pattern.match(text)
         if match and match["title"][:1].isalpha() and (block.kind == "heading" or _stands_alone(text)):
@@ -174,6 +183,8 @@ def _follow(blocks: Sequence[Block], first: int) -> list[_Node]:
     while index < len(blocks):
         block = blocks[index]
         title = _title(block)
+        if nodes and block.kind == "heading" and _RC_NEXT.search(fold(title.title if title else block.text)):
+            break
         if title is not None and _succeeds(nodes, title, styles):
             level = _level(title, styles)
             nodes.append(_Node(title.number, title.title, level, title.prefix, block.page))
@@ -220,7 +231,7 @@ def _fill(node: _Node, block: Block, following: Block | None, target: str) -> st
     if introduces:
         return "points"
     if _ASKS.search(fold(text)) and len(text) <= 400 and target == "points":
-        node.points.append(_clean(text))
+        node.points.extend(_clean(sentence) for sentence in sentences(text))
     return "points"
 
 
@@ -280,6 +291,8 @@ def _ordinals(number: str) -> tuple[int, ...]:
         for this, after in zip(number, [*number[1:], ""], strict=True):
             total += -values[this] if after and values[this] < values[after] else values[this]
         return (total,)
+    if re.fullmatch(r"[A-Z](?:\.\d+)+", number):
+        return (ord(number[0]) - 64, *(int(part) for part in number[2:].split(".")))
     if re.fullmatch(r"[A-Za-z]", number):
         return (ord(number.upper()) - 64,)
     return (0,)
