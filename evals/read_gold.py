@@ -81,7 +81,7 @@ def _caih() -> Iterable[Row]:
             [_key(d.code, d.title, *d.points) for d in tender.deliverables],
         )
         yield requirements(name, gold["minimum_requirements"], tender)
-        yield recall_only(name, "pieces", gold["required_pieces"]["candidature"], tender.pieces)
+        yield recall_only(name, "application pieces", gold["required_pieces"]["candidature"], tender.pieces)
 
 
 def _vsgp() -> Iterable[Row]:

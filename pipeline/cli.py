@@ -74,16 +74,22 @@ def read(
 ) -> None:
     """Lit ce que l'acheteur impose : plan, critères, exigences, dates."""
     from pipeline import run
-    from pipeline.readers import read as read_file
+    from pipeline.errors import DocumentError
+    from pipeline.readers import read_all
     from pipeline.tender import read_tender
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json")
     written = None
     if len(paths) == 1 and paths[0].is_dir():
-        tender, written = run.read_dossier(open_dossier(paths[0]))
+        tender, written, unread = run.read_dossier(open_dossier(paths[0]), _counted)
     else:
-        tender = read_tender([read_file(path) for path in paths])
+        documents, unread = read_all(paths, "dce", _counted)
+        if not documents:
+            raise DocumentError(unread[0].rstrip("."))
+        tender = read_tender(documents)
+    for line in unread:
+        err.print(line, markup=False)
     if form == "json":
         _print_json(tender)
     else:
@@ -264,7 +270,7 @@ def demo(
     if not (folder / "dossier.yaml").is_file():
         create(folder, [corpus / "dce"], [corpus / "library"])
     dossier = open_dossier(folder)
-    tender, _ = run.read_dossier(dossier)
+    tender, _, _ = run.read_dossier(dossier)
     out.print(
         f"Lu : {len(tender.plan)} titres imposés, {len(tender.criteria)} critères, "
         f"{len(tender.requirements)} exigences."
@@ -477,6 +483,12 @@ def _show_tender(tender: Tender) -> None:
         for deliverable in tender.deliverables:
             out.print(f"  {deliverable.code}  {deliverable.title}", markup=False)
     out.print(f"\nExigences : {len(tender.requirements)}", markup=False)
+
+
+def _counted(done: int, total: int) -> None:
+    """Progress of a reading, on a terminal only and for many files."""
+    if err.is_terminal and total > 8:
+        err.print(f"{done} fichiers lus sur {total}", end="\r" if done < total else "\n", markup=False)
 
 
 def _page(page: int | None) -> str:

@@ -40,6 +40,8 @@ class Block(Record):
     """Table only: cells by row, the header row first where there is one."""
     row_pages: tuple[int, ...] = ()
     """Table only: the page each row begins on, where the table spans several; empty otherwise."""
+    row_ends: tuple[int, ...] = ()
+    """The page each row ends on, likewise."""
 
 
 class Document(Record):

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ from pipeline.index import Index
 from pipeline.library import Library, read_library
 from pipeline.llm import LanguageModel, LlamaCpp
 from pipeline.outline import chosen, outline
-from pipeline.readers import read
+from pipeline.readers import read_all
 from pipeline.readers.docx import read_docx
 from pipeline.records import CoverageReport, Hit, Memoire, Section, SectionBrief, Tender
 from pipeline.retrieve import retrieve
@@ -33,19 +34,29 @@ from pipeline.workspace import Dossier, read_consultation, read_draft, write_dra
 Format = Literal["docx", "md", "html"]
 
 
-def read_dossier(dossier: Dossier) -> tuple[Tender, Path]:
-    """Read the buyer's documents; returns what is believed, and the file that was written."""
-    tender = read_tender([read(path) for path in dossier.dce_files()])
+def read_dossier(
+    dossier: Dossier, progress: Callable[[int, int], None] | None = None
+) -> tuple[Tender, Path, list[str]]:
+    """Read the buyer's documents: what is believed, the file that was written, one line a document not read.
+
+    Raises DossierError where none can be read.
+    """
+    documents, unread = read_all(dossier.dce_files(), "dce", progress)
+    if not documents:
+        raise DossierError(unread[0] if unread else "Aucun document dans ce dossier", where=dossier.dce)
+    tender = read_tender(documents)
     with dossier.lock():
         written = write_tender(dossier, tender)
         dossier.note("read", file=written.name, plan=len(tender.plan), criteria=len(tender.criteria))
-    return read_consultation(dossier), written
+    return read_consultation(dossier), written, unread
 
 
 def index_dossier(dossier: Dossier, embedder: Embedder, settings: Settings) -> tuple[Index, Library, int]:
     """Cut and index the buyer's documents and the firm's library; returns how many passages were new."""
     library = read_library(dossier.library(), dt.date.today())
-    documents = [*(read(path) for path in dossier.dce_files()), *library.documents]
+    asked, unread = read_all(dossier.dce_files())
+    library = replace(library, unread=(*unread, *library.unread))
+    documents = [*asked, *library.documents]
     size = settings.split.passage_chars
     passages = [passage for document in documents for passage in split(document, size)]
     with dossier.lock():

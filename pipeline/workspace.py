@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import DossierError
 from pipeline.readers import SUPPORTED
+from pipeline.readers.archive import is_archive, unpack
 from pipeline.records import Section, Tender
 from pipeline.weights import write_whole
 
@@ -126,13 +128,37 @@ def create(root: Path, dce: Sequence[Path], library: Sequence[Path]) -> tuple[Do
     for path in [*dce, *library]:
         if not path.exists():
             raise DossierError("Chemin introuvable", where=path, remedy="Vérifiez-le.")
+    with tempfile.TemporaryDirectory() as folder:
+        return _create(root, *_unpacked(dce, Path(folder)), library)
+
+
+def _unpacked(dce: Sequence[Path], folder: Path) -> tuple[list[Path], list[str]]:
+    """The paths given, archives replaced by what they hold, and what was left out of them."""
+    paths: list[Path] = []
+    left: list[str] = []
+    for path in dce:
+        archives = [item for item in _files(path) if is_archive(item)]
+        for archive in archives:
+            target = folder / str(len(paths))
+            target.mkdir()
+            left += unpack(archive, target / archive.stem).left_out
+            paths.append(target)
+        if path.is_dir() or not archives:
+            paths.append(path)
+    return paths, left
+
+
+def _create(root: Path, dce: Sequence[Path], left: list[str], library: Sequence[Path]) -> tuple[Dossier, list[str]]:
     files = [
         (item, item.name if path.is_file() else item.relative_to(path).as_posix())
         for path in dce
         for item in _files(path)
+        if not is_archive(item)
     ]
     kept = [(item, name) for item, name in files if item.suffix.lower() in SUPPORTED]
-    left = [f"{item} : format non lu, laissé de côté." for item, _ in files if item.suffix.lower() not in SUPPORTED]
+    left = left + [
+        f"{name} : format non lu, laissé de côté." for item, name in files if item.suffix.lower() not in SUPPORTED
+    ]
     if not kept:
         raise DossierError(
             "Aucun document lisible dans le DCE",

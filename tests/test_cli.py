@@ -69,10 +69,13 @@ def test_read_tells_a_person_what_pays(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_new_names_what_it_leaves_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code, out, err = memoire(monkeypatch, capsys, "new", str(tmp_path / "d"), "--dce", str(CORPUS / "dce"))
+    (tmp_path / "dce").mkdir()
+    (tmp_path / "dce" / "rc.pdf").write_bytes((CORPUS / "dce" / "rc.pdf").read_bytes())
+    (tmp_path / "dce" / "plan.dwg").write_bytes(b"AC1032")
+    code, out, err = memoire(monkeypatch, capsys, "new", str(tmp_path / "d"), "--dce", str(tmp_path / "dce"))
     assert code == 0
-    assert "cadre-de-prix.xlsx" in err
-    assert "3 pièces" in out
+    assert "plan.dwg" in err
+    assert "1 pièces" in out
 
 
 def test_eval_fails_under_a_threshold(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
+import pypdfium2 as pdfium
 import pytest
 
+from pipeline.french import fold
 from pipeline.readers import read
-from pipeline.records import Document
+from pipeline.records import Document, Tender
 from pipeline.tender import read_tender
 from pipeline.tender.criteria import read_criteria
 from pipeline.tender.plan import read_plan
+from pipeline.tender.requirements import atomise
 from tests.conftest import CORPUS
 
 Build = Callable[..., Document]
@@ -129,3 +134,98 @@ def test_a_real_plan_is_read_alike_in_three_formats(shared: object, name: str) -
     assert [node.number for node in tender.plan if node.level == 1 and node.number != "ANNEXES"] == list("123456")
     assert len([node for node in tender.plan if node.level == 2]) == 19
     assert [criterion.weight for criterion in tender.criteria] == [30, 15, 15, 15, 10, 10, 5]
+
+
+def values_with_pages(tender: Tender) -> list[tuple[str | None, int, str]]:
+    """(document or None, page, words) of every value that says its page."""
+    found: list[tuple[str | None, int, str]] = []
+    for criterion in (*tender.criteria, *tender.selection_criteria):
+        found += [(None, item.page, item.label) for item in (criterion, *criterion.subcriteria) if item.page]
+    found += [(None, node.page, node.title) for node in tender.plan if node.page]
+    found += [(r.document, r.page, r.text) for r in tender.requirements if r.page]
+    found += [(p.document, p.page, p.quote) for i in tender.inconsistencies for p in i.places if p.page]
+    return found
+
+
+def check_pages(folder: Path, names: list[str]) -> int:
+    """Open each page and find the words; a value may begin on its page and end on the next. Returns how many."""
+    tender = read_tender([read(folder / name) for name in names])
+    pages: dict[str, list[str]] = {}
+    for name in names:
+        if name.endswith(".pdf"):
+            with pdfium.PdfDocument(folder / name) as pdf:
+                pages[name] = [squeeze(page.get_textpage().get_text_range()) for page in pdf]
+    checked = 0
+    for document, page, words in values_with_pages(tender):
+        sources = [document] if document else list(pages)
+        texts = [pages[name][page - 1] for name in sources if name in pages and page <= len(pages[name])]
+        if not texts:
+            continue
+        # an atomic requirement repeats the words that introduce its list: look for these…
+        plain = re.sub(r"^(\w+) \[[^]]*\]", r"\1", words)
+        # … and for the words of its own, which may have passed to the next page
+        after = [pages[name][page] for name in sources if name in pages and page < len(pages[name])]
+        own = plain.split(" – sont ")[0]
+        assert any(squeeze(plain)[:6] in text for text in texts), (document, page, words)
+        assert any(squeeze(own.split()[-1]) in text for text in (*texts, *after)), (document, page, words)
+        checked += 1
+    return checked
+
+
+def squeeze(text: str) -> str:
+    """Letters and digits only, so that line breaks, hyphens and bullets do not matter."""
+    return "".join(c for c in fold(text.replace("\ufffe", "")) if c.isalnum())
+
+
+def test_every_page_number_of_the_sample_is_right() -> None:
+    assert check_pages(CORPUS / "dce", ["rc.pdf", "ccap.pdf"]) > 40
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("folder", "names", "least"), [("caih", ["rc.pdf"], 120), ("vsgp", ["RC.pdf", "CCAP.pdf", "CCTP.pdf"], 150)]
+)
+def test_every_page_number_of_a_real_tender_is_right(shared: Path, folder: str, names: list[str], least: int) -> None:
+    assert check_pages(shared / "dce" / folder, names) > least
+
+
+@pytest.mark.shared
+def test_true_inconsistencies_and_no_false_one(shared: Path) -> None:
+    caih = read_tender([read(shared / "dce" / "caih" / "rc.pdf")]).inconsistencies
+    assert len(caih) >= 6
+    assert all(item.question.endswith("?") and item.places for item in caih)
+    vsgp = [read(shared / "dce" / "vsgp" / name) for name in ("RC.pdf", "CCAP.pdf", "CCTP.pdf", "AE.docx")]
+    assert read_tender(vsgp).inconsistencies == ()
+
+
+@pytest.mark.shared
+def test_the_gold_readings_are_met(shared: Path) -> None:
+    from evals import read_gold
+
+    assert read_gold.main() == 0
+
+
+@pytest.mark.parametrize(
+    ("sentence", "atoms"),
+    [
+        (
+            "Le titulaire doit fournir un plan, un calendrier et une matrice.",
+            [
+                "Le titulaire doit fournir un plan",
+                "Le titulaire doit fournir un calendrier",
+                "Le titulaire doit fournir une matrice",
+            ],
+        ),
+        (
+            "Les postes doivent être neufs, silencieux et réparables.",
+            [
+                "Les postes doivent être neufs",
+                "Les postes doivent être silencieux",
+                "Les postes doivent être réparables",
+            ],
+        ),
+        ("Le service doit être disponible.", ["Le service doit être disponible."]),
+    ],
+)
+def test_a_list_becomes_atomic_statements(sentence: str, atoms: list[str]) -> None:
+    assert atomise(sentence) == atoms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import docx
@@ -160,7 +161,7 @@ def test_a_correction_is_believed_and_survives_the_next_reading(dossier: Dossier
     assert not was_corrected(dossier)
     text = dossier.consultation.read_text(encoding="utf-8")
     dossier.consultation.write_text(text.replace("title: Pilotage", "title: Pilotage corrigé"), encoding="utf-8")
-    tender, written = run.read_dossier(dossier)
+    tender, written, _ = run.read_dossier(dossier)
     assert written.name == "consultation.lue.yaml"
     assert any(node.title == "Pilotage corrigé" for node in tender.plan)
 
@@ -179,7 +180,7 @@ def test_a_tender_without_plan_asks_for_one(tmp_path: Path) -> None:
         "RÈGLEMENT DE LA CONSULTATION\n\nLa consultation a pour objet la fourniture de chaises.\n", encoding="utf-8"
     )
     dossier, _ = create(tmp_path / "d", [rc], [CORPUS / "library" / "entreprise"])
-    tender, _ = run.read_dossier(dossier)
+    tender, _, _ = run.read_dossier(dossier)
     assert tender.plan == ()
     assert "plan:" in dossier.consultation.read_text(encoding="utf-8").split("object:")[0]
     run.index_dossier(dossier, HashEmbedder(), SETTINGS)
@@ -218,3 +219,29 @@ def test_copying_the_folder_copies_the_work(drafted: Dossier, tmp_path: Path) ->
     copy = Dossier(Path(shutil.copytree(drafted.root, tmp_path / "copie")))
     assert run.memoire_of(copy) == run.memoire_of(drafted)
     assert run.search_dossier(copy, "astreinte", 3, HashEmbedder(), SETTINGS)
+
+
+def test_a_zip_from_the_portal_becomes_a_dossier(tmp_path: Path) -> None:
+    archive = tmp_path / "DCE.zip"
+    with zipfile.ZipFile(archive, "w") as package:
+        package.write(CORPUS / "dce" / "rc.pdf", "01 - Règlement/RC.pdf")
+        package.writestr("02 - Plans/plan.dwg", b"AC1032")
+        package.writestr("../dehors.txt", b"non")
+    dossier, left = create(tmp_path / "d", [archive], [])
+    assert [path.relative_to(dossier.dce).as_posix() for path in dossier.dce_files()] == ["DCE/01 - Règlement/RC.pdf"]
+    assert any("plan.dwg" in line for line in left)
+    assert any("dehors" in line for line in left)
+    assert not (tmp_path / "dehors.txt").exists()
+    assert len(run.read_dossier(dossier)[0].plan) == 26
+
+
+def test_a_piece_that_cannot_be_read_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    folder = tmp_path / "dce"
+    folder.mkdir()
+    (folder / "rc.pdf").write_bytes((CORPUS / "dce" / "rc.pdf").read_bytes())
+    (folder / "casse.pdf").write_bytes(b"%PDF-1.4 rien")
+    dossier, _ = create(tmp_path / "d", [folder], [])
+    tender, _, unread = run.read_dossier(dossier)
+    assert tender.plan
+    assert len(unread) == 1
+    assert "casse.pdf" in unread[0]

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import multiprocessing
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from pipeline.errors import DocumentError
+from pipeline.machine import cores
 from pipeline.readers.docx import read_docx
+from pipeline.readers.odt import read_odt
 from pipeline.readers.pdf import read_pdf
+from pipeline.readers.sheets import read_sheet
 from pipeline.readers.text import read_markdown, read_text
 from pipeline.records import Block, Document, SourceKind
 
-SUPPORTED = (".pdf", ".docx", ".txt", ".md")
+SUPPORTED = (".pdf", ".docx", ".odt", ".xlsx", ".ods", ".txt", ".md")
+PARALLEL_FROM = 12
+"""Files from which starting the other processes (1 s each) is paid back."""
 _IMAGES = {
     b"\x89PNG": "une image PNG",
     b"\xff\xd8\xff": "une image JPEG",
@@ -40,6 +51,48 @@ def read(path: Path, kind: SourceKind = "dce") -> Document:
     )
 
 
+def read_all(
+    paths: Sequence[Path], kind: SourceKind = "dce", progress: Callable[[int, int], None] | None = None
+) -> tuple[list[Document], list[str]]:
+    """Read many files, in as many processes as there are cores: ``(documents, one French line a file not read)``.
+
+    Both lists are in the order of ``paths``. ``progress(done, total)`` after each file.
+    """
+    documents: list[Document] = []
+    unread: list[str] = []
+    workers = min(cores(), len(paths))
+    if workers < 2 or len(paths) < PARALLEL_FROM:
+        outcomes: Iterable[Document | str] = (_read_or_say(path, kind) for path in paths)
+        return _sorted_out(outcomes, len(paths), documents, unread, progress)
+    # processes, not threads: pdfium may not be called from two threads, and a fork would copy loaded models
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return _sorted_out(pool.map(_read_or_say, paths, repeat(kind)), len(paths), documents, unread, progress)
+
+
+def _read_or_say(path: Path, kind: SourceKind) -> Document | str:
+    try:
+        return read(path, kind)
+    except DocumentError as error:
+        return str(error)
+
+
+def _sorted_out(
+    outcomes: Iterable[Document | str],
+    total: int,
+    documents: list[Document],
+    unread: list[str],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[Document], list[str]]:
+    for done, outcome in enumerate(outcomes, start=1):
+        if isinstance(outcome, str):
+            unread.append(outcome)
+        else:
+            documents.append(outcome)
+        if progress:
+            progress(done, total)
+    return documents, unread
+
+
 def read_bytes(data: bytes, name: str, suffix: str) -> tuple[list[Block], int | None]:
     """``(blocks, pages)`` of a file's content; ``suffix`` decides only between plain text and Markdown."""
     if not data:
@@ -53,8 +106,8 @@ def read_bytes(data: bytes, name: str, suffix: str) -> tuple[list[Block], int | 
             )
     if b"%PDF-" in data[:1024] or suffix == ".pdf":
         return read_pdf(data, name)
-    if suffix == ".docx" or data.startswith(b"PK\x03\x04"):
-        return read_docx(data, name)
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")) or suffix in (".docx", ".odt", ".xlsx", ".ods"):
+        return _read_office(data, name, suffix)
     if suffix == ".md":
         return read_markdown(data, name)
     if suffix == ".txt":
@@ -64,3 +117,30 @@ def read_bytes(data: bytes, name: str, suffix: str) -> tuple[list[Block], int | 
         where=name,
         remedy=f"Formats lus : {', '.join(SUPPORTED)}.",
     )
+
+
+def _read_office(data: bytes, name: str, suffix: str) -> tuple[list[Block], int | None]:
+    """A word-processor or spreadsheet package, told by its content; by its name where it is no archive at all."""
+    kind = _package_kind(data) or suffix
+    if kind == ".odt":
+        return read_odt(data, name)
+    if kind in (".xlsx", ".ods"):
+        return read_sheet(data, name)
+    return read_docx(data, name)
+
+
+def _package_kind(data: bytes) -> str:
+    """« .docx », « .odt », « .xlsx », « .ods », or empty."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as package:
+            names = set(package.namelist())
+            if "word/document.xml" in names:
+                return ".docx"
+            if "xl/workbook.xml" in names:
+                return ".xlsx"
+            if "mimetype" in names and package.getinfo("mimetype").file_size < 200:
+                mimetype = package.read("mimetype")
+                return {b"text": ".odt", b"spreadsheet": ".ods"}.get(mimetype.strip().rsplit(b".", 1)[-1], "")
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError):
+        return ""
+    return ""

@@ -278,6 +278,7 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
     pending: list[Line] = []
     open_table: list[tuple[str, ...]] = []
     row_pages: list[int] = []
+    row_ends: list[int] = []
 
     def flush_lines() -> None:
         blocks.extend(assemble(pending))
@@ -285,9 +286,10 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
 
     def flush_table() -> None:
         if open_table:
-            blocks.append(table_block(open_table, row_pages[0], row_pages))
+            blocks.append(table_block(open_table, row_pages[0], row_pages, row_ends))
             open_table.clear()
             row_pages.clear()
+            row_ends.clear()
 
     for number, page in enumerate(pages, start=1):
         here = sorted((t for t in tables if t.page == number), key=lambda t: -t.top)
@@ -300,11 +302,13 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
                 else:
                     flush_table()
                     open_table.extend(item.rows)
-                row_pages.extend([number] * (len(open_table) - len(row_pages)))
+                for pages_of_rows in (row_pages, row_ends):
+                    pages_of_rows.extend([number] * (len(open_table) - len(pages_of_rows)))
                 previous = None
                 continue
             if open_table and previous is None and here and _belongs(item, here[0], open_table):
                 _append(open_table, item, here[0])
+                row_ends[-1] = number
                 continue
             flush_table()
             gap = 0.0 if previous is None else _gap(previous, item)

@@ -108,11 +108,16 @@ def decode(data: bytes, name: str) -> str:
         return data.decode("cp1252", errors="replace")
 
 
-def table_block(rows: Sequence[tuple[str, ...]], page: int | None, row_pages: Sequence[int] = ()) -> Block:
+def table_block(
+    rows: Sequence[tuple[str, ...]], page: int | None, row_pages: Sequence[int] = (), row_ends: Sequence[int] = ()
+) -> Block:
     """A table block whose text is its rows, cells joined by « | »."""
     text = "\n".join(" | ".join(cell for cell in row if cell) for row in rows)
-    spread = tuple(row_pages) if len(set(row_pages)) > 1 else ()
-    return Block(kind="table", text=text, page=page, rows=tuple(rows), row_pages=spread)
+    if len({*row_pages, *row_ends}) < 2:
+        return Block(kind="table", text=text, page=page, rows=tuple(rows))
+    return Block(
+        kind="table", text=text, page=page, rows=tuple(rows), row_pages=tuple(row_pages), row_ends=tuple(row_ends)
+    )
 
 
 def _plain(text: str) -> str:

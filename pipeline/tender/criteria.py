@@ -81,6 +81,8 @@ class _Entry:
     page: int | None
     of_which: bool = False
     sub: bool = False
+    last_page: int | None = None
+    """The page its text ends on, where a page break cuts it."""
 
 
 @dataclass
@@ -207,7 +209,9 @@ def _table_entries(block: Block) -> list[_Entry]:
         if fold(label).strip(" :") in ("total", "total general"):
             continue
         page = block.row_pages[number] if block.row_pages else block.page
-        entries.append(_entry(label, match, page, sub=bool(_SUB.match(label))))
+        entry = _entry(label, match, page, sub=bool(_SUB.match(label)))
+        entry.last_page = block.row_ends[number] if block.row_ends else page
+        entries.append(entry)
     return entries
 
 
@@ -326,7 +330,11 @@ def _nest(entries: Sequence[_Entry]) -> list[Criterion]:
 def _told_apart(children: Sequence[_Entry]) -> list[_Entry]:
     """Children that begin with the same words (« Définition : … ») are named by what follows."""
     same = len(children) > 1 and len({child.label for child in children}) == 1 and all(c.note for c in children)
-    return [replace(c, label=sentences(c.note)[-1], note=c.label) for c in children] if same else list(children)
+    return (
+        [replace(c, label=sentences(c.note)[-1], note=c.label, page=c.last_page or c.page) for c in children]
+        if same
+        else list(children)
+    )
 
 
 def _lots(entries: Sequence[_Entry]) -> bool:
