@@ -1,4 +1,4 @@
-.PHONY: setup models demo test lint corpus
+.PHONY: setup models demo test lint corpus fuzz
 
 setup:
 	@python3 pipeline/bootstrap.py
@@ -17,6 +17,11 @@ lint: setup
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+# Reads mutated documents until one breaks a reader; SECONDS=600 for a long run.
+SECONDS ?= 60
+fuzz: setup
+	@.venv/bin/python -m evals.fuzz --seconds $(SECONDS)
 
 # Rebuilds the sample dossier's PDF, DOCX and XLSX from corpus/sources (needs Debian's pandoc and libreoffice-writer).
 corpus: setup

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import platform
 import subprocess
@@ -23,8 +24,9 @@ from rich.table import Table
 from pipeline import machine, weights
 from pipeline import settings as settings_module
 from pipeline.errors import DossierError, MemoireError, ModelError, SettingsError
+from pipeline.export import reading
 from pipeline.export.text import LABELS, report_to_html, report_to_junit
-from pipeline.records import CoverageReport, Tender
+from pipeline.records import CoverageReport
 from pipeline.settings import ROOT, Settings
 
 app = typer.Typer(
@@ -70,7 +72,7 @@ def new(
 @app.command()
 def read(
     paths: Annotated[list[Path], typer.Argument(metavar="DOSSIER ou FICHIER…", help="Un dossier, ou des fichiers.")],
-    form: FormatOption = "text",
+    form: Annotated[str, typer.Option("--format", help="text, json ou html.")] = "text",
 ) -> None:
     """Lit ce que l'acheteur impose : plan, critères, exigences, dates."""
     from pipeline import run
@@ -79,7 +81,7 @@ def read(
     from pipeline.tender import read_tender
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json")
+    _known_format(form, "text", "json", "html")
     written = None
     if len(paths) == 1 and paths[0].is_dir():
         tender, written, unread = run.read_dossier(open_dossier(paths[0]), _counted)
@@ -90,10 +92,14 @@ def read(
         tender = read_tender(documents)
     for line in unread:
         err.print(line, markup=False)
+    today = dt.date.today()
     if form == "json":
         _print_json(tender)
+    elif form == "html":
+        sys.stdout.write(reading.to_html(tender, today))
     else:
-        _show_tender(tender)
+        for style, line in reading.lines(tender, today):
+            out.print(line, markup=False, style=style or None)
         if written is not None:
             out.print(f"\nÉcrit dans {written} ; corrigez ce fichier à la main si besoin.", markup=False)
 
@@ -451,48 +457,10 @@ def _check_generation(settings: Settings) -> dict[str, Any]:
 # --- showing -----------------------------------------------------------------------------------------------
 
 
-def _show_tender(tender: Tender) -> None:
-    for name, value in (
-        ("Objet", tender.object),
-        ("Acheteur", tender.buyer),
-        ("Référence", tender.reference),
-    ):
-        out.print(f"{name} : {value or 'non trouvé'}", markup=False)
-    if tender.deadlines:
-        out.print("\nDates", style="bold")
-        for deadline in tender.deadlines:
-            out.print(f"  {deadline.date or '?'}  {deadline.label}", markup=False)
-    for title, criteria in (
-        ("Critères d'attribution", tender.criteria),
-        ("Critères de sélection", tender.selection_criteria),
-    ):
-        if criteria:
-            out.print(f"\n{title}", style="bold")
-            for criterion in criteria:
-                weight = "?" if criterion.weight is None else f"{criterion.weight:g} {criterion.unit or ''}".strip()
-                out.print(f"  {weight:>6}  {criterion.label}{_page(criterion.page)}", markup=False)
-                for child in criterion.subcriteria:
-                    out.print(f"          {child.weight:g} {child.unit or ''}  {child.label}", markup=False)
-    out.print(f"\nPlan imposé{'' if tender.plan else ' : aucun'}", style="bold")
-    for node in tender.plan:
-        points = len(node.points) + sum(len(part.points) for part in node.parts)
-        detail = f" ({points} points)" if points else ""
-        out.print(f"  {'  ' * (node.level - 1)}{node.prefix} {node.title}{detail}{_page(node.page)}", markup=False)
-    if tender.deliverables:
-        out.print("\nLivrables", style="bold")
-        for deliverable in tender.deliverables:
-            out.print(f"  {deliverable.code}  {deliverable.title}", markup=False)
-    out.print(f"\nExigences : {len(tender.requirements)}", markup=False)
-
-
 def _counted(done: int, total: int) -> None:
     """Progress of a reading, on a terminal only and for many files."""
     if err.is_terminal and total > 8:
         err.print(f"{done} fichiers lus sur {total}", end="\r" if done < total else "\n", markup=False)
-
-
-def _page(page: int | None) -> str:
-    return f"  [p. {page}]" if page is not None else ""
 
 
 def _show_report(report: CoverageReport) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from pipeline.export import NOTICE, TO_DRAFT, gaps, is_leaf, place, section_of, sources
 from pipeline.french import typeset
@@ -17,6 +17,11 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def template(name: str) -> Template:
+    """A page of this package, by file name; values are escaped."""
+    return _TEMPLATES.get_template(name)
 
 
 def to_markdown(memoire: Memoire) -> str:

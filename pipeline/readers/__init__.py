@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.errors import DocumentError
 from pipeline.machine import cores
-from pipeline.readers.docx import read_docx
+from pipeline.readers.docx import UNREADABLE, read_docx
 from pipeline.readers.odt import read_odt
 from pipeline.readers.pdf import read_pdf
 from pipeline.readers.sheets import read_sheet
@@ -141,6 +141,6 @@ def _package_kind(data: bytes) -> str:
             if "mimetype" in names and package.getinfo("mimetype").file_size < 200:
                 mimetype = package.read("mimetype")
                 return {b"text": ".odt", b"spreadsheet": ".ods"}.get(mimetype.strip().rsplit(b".", 1)[-1], "")
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError):
+    except UNREADABLE:
         return ""
     return ""

@@ -10,16 +10,21 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import docx
 from docx.document import Document as WordDocument
+from docx.exceptions import PythonDocxError
 from docx.opc.exceptions import PackageNotFoundError
+from docx.oxml.exceptions import XmlchemyError
 from docx.oxml.ns import qn
 from docx.table import Table, _Cell
 from docx.text.paragraph import Paragraph
+from lxml import etree
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
@@ -30,9 +35,24 @@ from pipeline.records import Block
 OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 """Compound file: a .doc of before 2007, or an encrypted .docx."""
 MAX_HEADING_CHARS = 250
-MAX_RATIO = 200
+MAX_RATIO = 100
 """Uncompressed to compressed size past which the file is taken for a bomb; ordinary Word files stay under 30."""
 MAX_UNCOMPRESSED = 1 << 30
+MAX_BLOCKS = 200_000
+"""Paragraphs and tables; a thousand pages hold about 20,000."""
+LARGEST_NUMBER = 9999
+"""A list that starts higher was made to fill memory with letters."""
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
+"""What zipfile raises on damaged packages, as seen in fuzzing."""
 
 
 def read_docx(data: bytes, name: str) -> tuple[list[Block], int | None]:
@@ -40,22 +60,32 @@ def read_docx(data: bytes, name: str) -> tuple[list[Block], int | None]:
     _check_package(data, name)
     try:
         document = docx.Document(io.BytesIO(data))
-    except (PackageNotFoundError, KeyError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+        walker = _Walker(_Numbering(document), _Styles(document))
+        blocks = list(islice(walker.blocks(document), MAX_BLOCKS + 1))
+    except (
+        *UNREADABLE,
+        PackageNotFoundError,
+        PythonDocxError,
+        XmlchemyError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise DocumentError(
             "Ce fichier n'est pas un document Word lisible",
             where=name,
             remedy="Ouvrez-le dans un traitement de texte et enregistrez-le de nouveau en DOCX.",
         ) from error
-    except Exception as error:
-        if type(error).__module__.startswith("lxml"):
-            raise DocumentError(
-                "Le contenu XML de ce document Word est endommagé",
-                where=name,
-                remedy="Demandez un exemplaire intact.",
-            ) from error
-        raise
-    walker = _Walker(_Numbering(document), _Styles(document))
-    blocks = list(walker.blocks(document))
+    except etree.LxmlError as error:
+        raise DocumentError(
+            "Le contenu XML de ce document Word est endommagé",
+            where=name,
+            remedy="Demandez un exemplaire intact.",
+        ) from error
+    if len(blocks) > MAX_BLOCKS:
+        raise DocumentError(
+            "Ce document Word compte un nombre anormal de paragraphes", where=name, remedy="Vérifiez-le."
+        )
     if not walker.saw_break:
         return [block.model_copy(update={"page": None}) for block in blocks], None
     return blocks, walker.page
@@ -72,7 +102,14 @@ def _check_package(data: bytes, name: str) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             sizes = [(item.file_size, item.compress_size) for item in package.infolist()]
             names = package.namelist()
-    except zipfile.BadZipFile as error:
+            for part in names:
+                if part.endswith((".xml", ".rels")) and _declares(package, part):
+                    raise DocumentError(
+                        "Ce document Word déclare un type de document XML, ce que Word ne fait jamais",
+                        where=name,
+                        remedy="Vérifiez sa provenance.",
+                    )
+    except UNREADABLE as error:
         raise DocumentError(
             "Ce fichier .docx n'est pas une archive Word",
             where=name,
@@ -87,6 +124,12 @@ def _check_package(data: bytes, name: str) -> None:
             where=name,
             remedy="Vérifiez sa provenance.",
         )
+
+
+def _declares(package: zipfile.ZipFile, part: str) -> bool:
+    """Whether a part begins with a document type: the door of entity bombs and of files read from the disk."""
+    with package.open(part) as stream:
+        return b"<!DOCTYPE" in stream.read(4096)
 
 
 @dataclass
@@ -112,15 +155,10 @@ class _Walker:
                     yield block
 
     def _rows(self, table: Table) -> list[tuple[str, ...]]:
-        rows = []
-        for row in table.rows:
-            cells: list[str] = []
-            seen: list[Any] = []
-            for cell in row.cells:
-                if any(cell._tc is done for done in seen):
-                    continue
-                seen.append(cell._tc)
-                cells.append(self._cell(cell))
+        rows: list[tuple[str, ...]] = []
+        for row in table._tbl.tr_lst:
+            # each cell once: a span is not spread over its columns, a cell merged upwards is empty
+            cells = ["" if tc.vMerge == "continue" else self._cell(_Cell(tc, table)) for tc in row.tc_lst]
             if any(cells):
                 rows.append(tuple(cells))
         width = max((len(row) for row in rows), default=0)
@@ -339,6 +377,9 @@ def _value(node: Any, tag: str, default: str) -> str:
 
 
 def _formatted(value: int, how: str) -> str:
+    value = min(max(value, 0), LARGEST_NUMBER)
+    if value == 0:
+        return "0"
     if how in ("lowerLetter", "upperLetter"):
         letter = chr(ord("a") + (value - 1) % 26) * ((value - 1) // 26 + 1)
         return letter if how == "lowerLetter" else letter.upper()

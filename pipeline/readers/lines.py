@@ -66,6 +66,8 @@ _SECTION_LABEL = re.compile(
     re.IGNORECASE,
 )
 _TOC = re.compile(r"(?:\.\s?){4,}\s*\d{1,3}\s*$|…{2,}\s*\d{1,3}\s*$|\t\d{1,3}\s*$")
+TOC_TAIL = 200
+"""Characters looked at for leaders and a page number: on a run of a million dots the pattern is quadratic."""
 _TERMINAL = (".", ";", "!", "?", ":", "…")
 
 SIZE_STEP = 0.6
@@ -88,7 +90,7 @@ def split_marker(text: str) -> tuple[str, str]:
 
 def is_toc(text: str) -> bool:
     """A table-of-contents line: leaders and a page number at its end."""
-    return bool(_TOC.search(text))
+    return bool(_TOC.search(text[-TOC_TAIL:]))
 
 
 def assemble(lines: Sequence[Line]) -> list[Block]:

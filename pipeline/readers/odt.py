@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,14 +20,12 @@ from odfdo.security import SecurityError
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
-from pipeline.readers.docx import MAX_HEADING_CHARS, MAX_RATIO, MAX_UNCOMPRESSED, OLE_MAGIC, _formatted
+from pipeline.readers.docx import MAX_HEADING_CHARS, MAX_RATIO, MAX_UNCOMPRESSED, OLE_MAGIC, UNREADABLE, _formatted
 from pipeline.readers.lines import is_toc, split_marker
 from pipeline.readers.text import table_block
 from pipeline.records import Block
 
 TYPES = ("application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text-template")
-UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, OSError, EOFError)
-"""What zipfile raises on a damaged package (found by changing bytes of real ones) or an unknown compression."""
 MAX_COLUMNS = 1024
 """Repeated cells and rows are written out up to this number; Writer's own tables stop at some hundred columns."""
 MAX_START = 9999

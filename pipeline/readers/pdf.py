@@ -17,6 +17,7 @@ from typing import Any
 import pdfplumber
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
+from pdfplumber.utils.exceptions import PdfminerException
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
@@ -30,6 +31,9 @@ RIGHT_SLACK = 0.03
 """Share of the column's width within which the right margin counts as reached (ragged right, kerning)."""
 RULE_THICKNESS = 3.0
 """Points: a path thinner than this is a rule."""
+MAX_CROSSINGS = 20_000
+"""Rules crossing rules on a page past which it is a drawing, and finding cells in it takes minutes (200 × 200: 41 s);
+the densest page of real tenders tried has 1,500."""
 MARGIN_SHARE = 0.12
 """Share of the page height at top and bottom in which a repeated line is a running header or footer."""
 
@@ -79,6 +83,12 @@ def read_pdf(data: bytes, name: str) -> tuple[list[Block], int]:
                 ruled.append(index)
             page.close()
         total = len(pdf)
+    except pdfium.PdfiumError as error:
+        raise DocumentError(
+            f"La page {len(pages) + 1} de ce PDF est endommagée",
+            where=name,
+            remedy="Demandez à l'acheteur un exemplaire intact.",
+        ) from error
     finally:
         pdf.close()
     if not total:
@@ -159,17 +169,30 @@ def _tables(data: bytes, ruled: Sequence[int]) -> list[_Table]:
     found: list[_Table] = []
     if not ruled:
         return found
-    with pdfplumber.open(io.BytesIO(data), pages=[index + 1 for index in ruled]) as pdf:
-        for page in pdf.pages:
-            for table in page.find_tables():
-                rows = tuple(tuple(fold_spaces(_dehyphenate(cell or "")) for cell in row) for row in table.extract())
-                rows = tuple(row for row in rows if any(row))
-                columns = {i for row in rows for i, cell in enumerate(row) if cell}
-                if len(rows) >= 2 and len(columns) >= 2:
-                    top, bottom = page.height - table.bbox[1], page.height - table.bbox[3]
-                    spans = _spans(table, sorted(columns))
-                    found.append(_Table(page.page_number, top, bottom, _drop_empty_columns(rows, columns), spans))
-            page.close()
+    try:
+        with pdfplumber.open(io.BytesIO(data), pages=[index + 1 for index in ruled]) as pdf:
+            for page in pdf.pages:
+                found += _page_tables(page)
+                page.close()
+    except PdfminerException:
+        # pdfplumber is stricter than pdfium: the words of these tables are read all the same, as lines
+        return found
+    return found
+
+
+def _page_tables(page: pdfplumber.page.Page) -> list[_Table]:
+    vertical = sum(edge["orientation"] == "v" for edge in page.edges)
+    if vertical * (len(page.edges) - vertical) > MAX_CROSSINGS:
+        return []
+    found = []
+    for table in page.find_tables():
+        rows = tuple(tuple(fold_spaces(_dehyphenate(cell or "")) for cell in row) for row in table.extract())
+        rows = tuple(row for row in rows if any(row))
+        columns = {i for row in rows for i, cell in enumerate(row) if cell}
+        if len(rows) >= 2 and len(columns) >= 2:
+            top, bottom = page.height - table.bbox[1], page.height - table.bbox[3]
+            spans = _spans(table, sorted(columns))
+            found.append(_Table(page.page_number, top, bottom, _drop_empty_columns(rows, columns), spans))
     return found
 
 

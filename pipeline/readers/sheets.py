@@ -26,7 +26,8 @@ import python_calamine as calamine
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
-from pipeline.readers.odt import UNREADABLE, check_opendocument, check_package
+from pipeline.readers.docx import UNREADABLE
+from pipeline.readers.odt import check_opendocument, check_package
 from pipeline.readers.text import table_block
 from pipeline.records import Block
 

@@ -14,6 +14,8 @@ from pipeline.records import Block
 _MARKDOWN_HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*$")
 _TABLE_RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$")
 
+PLAIN_CHARS = 4000
+"""A longer line keeps its Markdown marks: looking for links in it is quadratic, and nobody types such a line."""
 WRAP_SHARE = 0.9
 """A line was wrapped where the next line's first word would have passed this share of the file's usual full width;
 proportional fonts leave 10 % of play in exported text (tried on five text exports)."""
@@ -122,5 +124,8 @@ def table_block(
 
 def _plain(text: str) -> str:
     """Markdown emphasis, code marks and links reduced to their text."""
-    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text.strip())
+    text = text.strip()
+    if len(text) > PLAIN_CHARS:
+        return text
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
     return re.sub(r"(\*\*|__|`)(.+?)\1", r"\2", text)

@@ -49,10 +49,11 @@ def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
     for document in documents:
         inside = listing = False
         number = ""
-        for block in document.blocks:
+        for block, following in zip(document.blocks, [*document.blocks[1:], None], strict=True):
             folded = fold(block.text)
             coded = _CODED.match(block.text) if inside and len(block.text) < 110 else None
-            if coded and coded["number"].startswith(number or "\0"):
+            bare = following is None or bool(_CODED.match(following.text)) or following.kind == "heading"
+            if coded and bare and not coded["title"].isupper() and coded["number"].startswith(number or "\0"):
                 _keep(found, coded["title"])
                 continue
             if (

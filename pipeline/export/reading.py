@@ -1,0 +1,98 @@
+"""Tender -> one page a bid manager reads: what is asked, what pays, what eliminates, how many days are left."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+
+from pipeline.export.text import template
+from pipeline.french import fold
+from pipeline.records import Criterion, Tender
+
+_DEADLY = re.compile(r"\b(?:irregular|irrecevab|elimin|rejet|sous peine|exclu|inapproprie|obligatoire sous)")
+
+
+def lines(tender: Tender, today: dt.date) -> Iterator[tuple[str, str]]:
+    """``(style, line)`` for a terminal; style « bold » for a title, else empty."""
+    for name, value in (("Objet", tender.object), ("Acheteur", tender.buyer), ("Référence", tender.reference)):
+        yield "", f"{name} : {value or 'non trouvé'}"
+    if tender.deadlines:
+        yield "bold", "\nDates"
+        for date, left, label in dates(tender, today):
+            yield "", f"  {date:<17} {left:<14} {label}"
+    for title, criteria in (
+        ("Ce qui paie : critères d'attribution", tender.criteria),
+        ("Sélection des candidatures", tender.selection_criteria),
+    ):
+        if criteria:
+            yield "bold", f"\n{title}"
+            for criterion in criteria:
+                yield "", f"  {weight(criterion):>9}  {criterion.label}{_page(criterion.page)}"
+                for child in criterion.subcriteria:
+                    yield "", f"             {weight(child)}  {child.label}"
+    yield "bold", f"\nPlan imposé{'' if tender.plan else ' : aucun'}"
+    for node in tender.plan:
+        points = len(node.points) + sum(len(part.points) for part in node.parts)
+        detail = f" ({points} points)" if points else ""
+        yield "", f"  {'  ' * (node.level - 1)}{node.heading}{detail}{_page(node.page)}"
+    for title, items in (
+        ("Règles du plan", tender.plan_rules),
+        ("Ce qui élimine", deadly(tender)),
+        ("Pièces à remettre", tender.pieces),
+        ("Livrables", tuple(f"{item.code}  {item.title}" for item in tender.deliverables)),
+    ):
+        if items:
+            yield "bold", f"\n{title}"
+            yield from (("", f"  {item}") for item in items)
+    if tender.inconsistencies:
+        yield "bold", f"\nIncohérences et questions à poser ({len(tender.inconsistencies)})"
+        for found in tender.inconsistencies:
+            places = ", ".join(f"{place.document}{_page(place.page).strip(' ')}" for place in found.places)
+            yield "", f"  {found.message} ({places})"
+            yield "", f"    → {found.question}"
+    mandatory = sum(item.mandatory for item in tender.requirements)
+    yield "", f"\nExigences : {len(tender.requirements)}, dont {mandatory} obligatoires"
+
+
+def to_html(tender: Tender, today: dt.date) -> str:
+    """The same, in full, as one self-contained page."""
+    return template("reading.html.jinja").render(
+        tender=tender, dates=dates(tender, today), weight=weight, deadly=deadly(tender)
+    )
+
+
+def dates(tender: Tender, today: dt.date) -> list[tuple[str, str, str]]:
+    """``(date, days left, what it closes)``, soonest first."""
+    found = []
+    for deadline in tender.deadlines:
+        if deadline.date is None:
+            continue
+        day = dt.date.fromisoformat(deadline.date[:10])
+        shown = f"{day:%d/%m/%Y}" + (f" à {deadline.date[11:].replace(':', ' h ')}" if "T" in deadline.date else "")
+        left = (day - today).days
+        found.append(
+            (
+                shown,
+                f"{left} jours" if left > 1 else "aujourd'hui" if left == 0 else "demain" if left == 1 else "passée",
+                deadline.label,
+            )
+        )
+    return found
+
+
+def weight(criterion: Criterion) -> str:
+    """« 30 % », « 8 points », or « – » where the buyer gives none."""
+    if criterion.weight is None:
+        return "–"
+    return f"{criterion.weight:g} {criterion.unit or ''}".strip().replace(".", ",")
+
+
+def deadly(tender: Tender) -> tuple[str, ...]:
+    """Rules and requirements whose breach eliminates, in the buyer's words."""
+    texts: Sequence[str] = (*tender.format_rules, *tender.plan_rules, *(item.text for item in tender.requirements))
+    return tuple(dict.fromkeys(text for text in texts if _DEADLY.search(fold(text))))
+
+
+def _page(page: int | None) -> str:
+    return f"  [p. {page}]" if page is not None else ""
