@@ -84,7 +84,10 @@ def read(
     _known_format(form, "text", "json", "html")
     written = None
     if len(paths) == 1 and paths[0].is_dir():
-        tender, written, unread = run.read_dossier(open_dossier(paths[0]), _counted)
+        result = run.read_dossier(open_dossier(paths[0]), _counted)
+        tender, written, unread = result.tender, result.written, list(result.unread)
+        for line in reading.changed(result.changes, tender):
+            err.print(line, markup=False)
     else:
         documents, unread = read_all(paths, "dce", _counted)
         if not documents:
@@ -276,7 +279,7 @@ def demo(
     if not (folder / "dossier.yaml").is_file():
         create(folder, [corpus / "dce"], [corpus / "library"])
     dossier = open_dossier(folder)
-    tender, _, _ = run.read_dossier(dossier)
+    tender = run.read_dossier(dossier).tender
     out.print(
         f"Lu : {len(tender.plan)} titres imposés, {len(tender.criteria)} critères, "
         f"{len(tender.requirements)} exigences."

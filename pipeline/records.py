@@ -157,6 +157,28 @@ class Deadline(Record):
     text: str
 
 
+Topic = Literal["lots", "variantes", "options", "penalites", "assurances", "certificats", "visite"]
+
+
+class Condition(Record):
+    """A sentence that binds on a topic, with its place."""
+
+    topic: Topic
+    text: str
+    document: str
+    page: int | None = None
+
+
+class Change(Record):
+    """A difference between two versions of a tender; ``before`` is ``None`` where added, ``after`` where removed."""
+
+    field: str
+    kind: Literal["added", "removed", "changed"]
+    key: str
+    before: str | None
+    after: str | None
+
+
 class Place(Record):
     """Where something stands, word for word."""
 
@@ -201,6 +223,7 @@ class Tender(Record):
     format_rules: tuple[str, ...] = ()
     inconsistencies: tuple[Inconsistency, ...] = ()
     documents: tuple[TenderDocument, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
 
 # --- what is drafted ---------------------------------------------------------------------------------------

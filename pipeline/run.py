@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -24,31 +24,45 @@ from pipeline.llm import LanguageModel, LlamaCpp
 from pipeline.outline import chosen, outline
 from pipeline.readers import read_all
 from pipeline.readers.docx import read_docx
-from pipeline.records import CoverageReport, Hit, Memoire, Section, SectionBrief, Tender
+from pipeline.records import Change, CoverageReport, Hit, Memoire, Section, SectionBrief, Tender
 from pipeline.retrieve import retrieve
 from pipeline.settings import Settings
 from pipeline.split import split
 from pipeline.tender import read_tender
-from pipeline.workspace import Dossier, read_consultation, read_draft, write_draft, write_tender
+from pipeline.tender.versions import compare
+from pipeline.workspace import Dossier, last_reading, read_consultation, read_draft, write_draft, write_tender
 
 Format = Literal["docx", "md", "html"]
 
 
-def read_dossier(
-    dossier: Dossier, progress: Callable[[int, int], None] | None = None
-) -> tuple[Tender, Path, list[str]]:
-    """Read the buyer's documents: what is believed, the file that was written, one line a document not read.
+@dataclass(frozen=True)
+class Reading:
+    """What a reading gave."""
 
-    Raises DossierError where none can be read.
-    """
+    tender: Tender
+    """What is believed: consultation.yaml, with a person's corrections."""
+    written: Path
+    """consultation.yaml, or consultation.lue.yaml beside it where a person has corrected the first."""
+    unread: tuple[str, ...]
+    """One French line a document that could not be read."""
+    changes: tuple[Change, ...]
+    """What differs from the reading before: the buyer has sent a new version."""
+
+
+def read_dossier(dossier: Dossier, progress: Callable[[int, int], None] | None = None) -> Reading:
+    """Read the buyer's documents. Raises DossierError where none can be read."""
     documents, unread = read_all(dossier.dce_files(), "dce", progress)
     if not documents:
         raise DossierError(unread[0] if unread else "Aucun document dans ce dossier", where=dossier.dce)
     tender = read_tender(documents)
     with dossier.lock():
+        before = last_reading(dossier)
         written = write_tender(dossier, tender)
-        dossier.note("read", file=written.name, plan=len(tender.plan), criteria=len(tender.criteria))
-    return read_consultation(dossier), written, unread
+        changes = compare(before, tender) if before else ()
+        dossier.note(
+            "read", file=written.name, plan=len(tender.plan), criteria=len(tender.criteria), changes=len(changes)
+        )
+    return Reading(read_consultation(dossier), written, tuple(unread), changes)
 
 
 def index_dossier(dossier: Dossier, embedder: Embedder, settings: Settings) -> tuple[Index, Library, int]:
@@ -109,12 +123,16 @@ def memoire_of(dossier: Dossier) -> Memoire:
     tender = read_consultation(dossier)
     found = [read_draft(dossier, brief.number) for brief in outline(tender.plan)]
     return Memoire(
-        title=tender.object or dossier.root.name,
+        title=_capital(tender.object or dossier.root.name),
         buyer=tender.buyer,
         reference=tender.reference,
         plan=tender.plan,
         sections=tuple(section for section in found if section is not None),
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def export_dossier(dossier: Dossier, target: Path | None, form: Format) -> Path:

@@ -35,6 +35,8 @@ from pipeline.readers.archive import is_archive, unpack
 from pipeline.records import Section, Tender
 from pipeline.weights import write_whole
 
+LAST_READING = ".lecture.json"
+"""The last reading, untouched by people: what a new version of the tender is compared with."""
 MARK = "# Empreinte du texte écrit par memoire :"
 
 _HEADER = """\
@@ -206,7 +208,17 @@ def write_tender(dossier: Dossier, tender: Tender) -> Path:
     if target.is_file() and was_corrected(dossier):
         target = dossier.root / "consultation.lue.yaml"
     write_whole(target, text)
+    write_whole(dossier.root / LAST_READING, tender.model_dump_json())
     return target
+
+
+def last_reading(dossier: Dossier) -> Tender | None:
+    """What the rules read last time, corrections apart; ``None`` before the first reading or after a new format."""
+    path = dossier.root / LAST_READING
+    try:
+        return Tender.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None
 
 
 def was_corrected(dossier: Dossier) -> bool:

@@ -229,3 +229,8 @@ def test_the_gold_readings_are_met(shared: Path) -> None:
 )
 def test_a_list_becomes_atomic_statements(sentence: str, atoms: list[str]) -> None:
     assert atomise(sentence) == atoms
+
+
+def test_conditions_are_found_with_their_topic(sample: list[Document]) -> None:
+    topics = {condition.topic for condition in read_tender(sample).conditions}
+    assert topics >= {"lots", "variantes", "penalites", "assurances", "certificats"}

@@ -18,6 +18,7 @@ from pipeline.export.word import to_docx
 from pipeline.llm import Prompt
 from pipeline.readers.docx import read_docx
 from pipeline.settings import Settings
+from pipeline.tender.versions import stale_sections
 from pipeline.workspace import Dossier, create, open_dossier, read_consultation, read_draft, was_corrected
 from tests.conftest import CORPUS
 from tests.fakes import HashEmbedder, ScriptedModel
@@ -161,7 +162,8 @@ def test_a_correction_is_believed_and_survives_the_next_reading(dossier: Dossier
     assert not was_corrected(dossier)
     text = dossier.consultation.read_text(encoding="utf-8")
     dossier.consultation.write_text(text.replace("title: Pilotage", "title: Pilotage corrigé"), encoding="utf-8")
-    tender, written, _ = run.read_dossier(dossier)
+    result = run.read_dossier(dossier)
+    tender, written = result.tender, result.written
     assert written.name == "consultation.lue.yaml"
     assert any(node.title == "Pilotage corrigé" for node in tender.plan)
 
@@ -180,7 +182,7 @@ def test_a_tender_without_plan_asks_for_one(tmp_path: Path) -> None:
         "RÈGLEMENT DE LA CONSULTATION\n\nLa consultation a pour objet la fourniture de chaises.\n", encoding="utf-8"
     )
     dossier, _ = create(tmp_path / "d", [rc], [CORPUS / "library" / "entreprise"])
-    tender, _, _ = run.read_dossier(dossier)
+    tender = run.read_dossier(dossier).tender
     assert tender.plan == ()
     assert "plan:" in dossier.consultation.read_text(encoding="utf-8").split("object:")[0]
     run.index_dossier(dossier, HashEmbedder(), SETTINGS)
@@ -232,7 +234,7 @@ def test_a_zip_from_the_portal_becomes_a_dossier(tmp_path: Path) -> None:
     assert any("plan.dwg" in line for line in left)
     assert any("dehors" in line for line in left)
     assert not (tmp_path / "dehors.txt").exists()
-    assert len(run.read_dossier(dossier)[0].plan) == 26
+    assert len(run.read_dossier(dossier).tender.plan) == 26
 
 
 def test_a_piece_that_cannot_be_read_is_named_and_the_others_go_on(tmp_path: Path) -> None:
@@ -241,7 +243,40 @@ def test_a_piece_that_cannot_be_read_is_named_and_the_others_go_on(tmp_path: Pat
     (folder / "rc.pdf").write_bytes((CORPUS / "dce" / "rc.pdf").read_bytes())
     (folder / "casse.pdf").write_bytes(b"%PDF-1.4 rien")
     dossier, _ = create(tmp_path / "d", [folder], [])
-    tender, _, unread = run.read_dossier(dossier)
+    result = run.read_dossier(dossier)
+    tender, unread = result.tender, result.unread
     assert tender.plan
     assert len(unread) == 1
     assert "casse.pdf" in unread[0]
+
+
+def test_a_new_version_of_the_tender_is_compared_with_the_last(tmp_path: Path) -> None:
+    text = """RÈGLEMENT DE LA CONSULTATION
+
+Article 1 - Plan du mémoire technique
+1. Organisation
+- moyens humains
+- moyens matériels
+2. Méthode
+- phasage
+- contrôle
+3. Délais
+- planning
+
+Article 2 - Jugement des offres
+- Prix : 40 %
+- Valeur technique : 60 %
+"""
+    rc = tmp_path / "rc.txt"
+    rc.write_text(text, encoding="utf-8")
+    dossier, _ = create(tmp_path / "d", [rc], [])
+    assert run.read_dossier(dossier).changes == ()
+    assert run.read_dossier(dossier).changes == ()
+    held = dossier.dce_files()[0]
+    changed = (
+        text.replace("- contrôle", "- contrôle et essais").replace("Prix : 40", "Prix : 30").replace(": 60", ": 70")
+    )
+    held.write_text(changed, encoding="utf-8")
+    changes = run.read_dossier(dossier).changes
+    assert {(change.field, change.kind) for change in changes} == {("plan", "changed"), ("criterion", "changed")}
+    assert stale_sections(changes, run.read_consultation(dossier).plan) == ("2",)

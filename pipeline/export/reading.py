@@ -8,8 +8,32 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.export.text import template
 from pipeline.french import fold
-from pipeline.records import Criterion, Tender
+from pipeline.records import Change, Criterion, Tender
+from pipeline.tender.versions import stale_sections
 
+TOPICS = {
+    "lots": "Lots",
+    "variantes": "Variantes",
+    "options": "Options et tranches",
+    "penalites": "Pénalités",
+    "assurances": "Assurances",
+    "certificats": "Certificats demandés",
+    "visite": "Visite",
+}
+FIELDS = {
+    "object": "Objet",
+    "buyer": "Acheteur",
+    "reference": "Référence",
+    "criterion": "Critère",
+    "plan": "Plan",
+    "deliverable": "Livrable",
+    "deadline": "Date",
+    "requirement": "Exigence",
+    "piece": "Pièce",
+    "form": "Forme",
+}
+MOST_CHANGES = 40
+"""Lines shown on a terminal; the rest are in consultation.yaml."""
 _DEADLY = re.compile(r"\b(?:irregular|irrecevab|elimin|rejet|sous peine|exclu|inapproprie|obligatoire sous)")
 
 
@@ -45,6 +69,11 @@ def lines(tender: Tender, today: dt.date) -> Iterator[tuple[str, str]]:
         if items:
             yield "bold", f"\n{title}"
             yield from (("", f"  {item}") for item in items)
+    for topic in dict.fromkeys(condition.topic for condition in tender.conditions):
+        yield "bold", f"\n{TOPICS[topic]}"
+        for condition in tender.conditions:
+            if condition.topic == topic:
+                yield "", f"  {condition.text}{_page(condition.page)}"
     if tender.inconsistencies:
         yield "bold", f"\nIncohérences et questions à poser ({len(tender.inconsistencies)})"
         for found in tender.inconsistencies:
@@ -53,6 +82,23 @@ def lines(tender: Tender, today: dt.date) -> Iterator[tuple[str, str]]:
             yield "", f"    → {found.question}"
     mandatory = sum(item.mandatory for item in tender.requirements)
     yield "", f"\nExigences : {len(tender.requirements)}, dont {mandatory} obligatoires"
+
+
+def changed(changes: Sequence[Change], tender: Tender) -> Iterator[str]:
+    """One line a change since the last reading, then the sections to draft again."""
+    if not changes:
+        return
+    yield f"Le DCE a changé depuis la dernière lecture ({len(changes)} différences) :"
+    for change in changes[:MOST_CHANGES]:
+        text = {"added": f"ajouté : {change.after}", "removed": f"retiré : {change.before}"}.get(
+            change.kind, f"{change.before} → {change.after}"
+        )
+        yield f"  {FIELDS.get(change.field, change.field)}, {text}"
+    if len(changes) > MOST_CHANGES:
+        yield f"  … et {len(changes) - MOST_CHANGES} autres."
+    stale = stale_sections(changes, tender.plan)
+    if stale:
+        yield f"Sections à rédiger de nouveau : {', '.join(stale)}."
 
 
 def to_html(tender: Tender, today: dt.date) -> str:

@@ -31,9 +31,9 @@ RIGHT_SLACK = 0.03
 """Share of the column's width within which the right margin counts as reached (ragged right, kerning)."""
 RULE_THICKNESS = 3.0
 """Points: a path thinner than this is a rule."""
-MAX_CROSSINGS = 20_000
-"""Rules crossing rules on a page past which it is a drawing, and finding cells in it takes minutes (200 × 200: 41 s);
-the densest page of real tenders tried has 1,500."""
+MAX_CROSSINGS = 12_000
+"""Distinct vertical rules times horizontal ones past which a page is a drawing: finding cells takes minutes there
+(200 x 200: 41 s), and the densest page of the real tenders tried has 2,100."""
 MARGIN_SHARE = 0.12
 """Share of the page height at top and bottom in which a repeated line is a running header or footer."""
 
@@ -181,8 +181,9 @@ def _tables(data: bytes, ruled: Sequence[int]) -> list[_Table]:
 
 
 def _page_tables(page: pdfplumber.page.Page) -> list[_Table]:
-    vertical = sum(edge["orientation"] == "v" for edge in page.edges)
-    if vertical * (len(page.edges) - vertical) > MAX_CROSSINGS:
+    across = {round(edge["x0"]) for edge in page.edges if edge["orientation"] == "v"}
+    down = {round(edge["top"]) for edge in page.edges if edge["orientation"] == "h"}
+    if len(across) * len(down) > MAX_CROSSINGS:
         return []
     found = []
     for table in page.find_tables():

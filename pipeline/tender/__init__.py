@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from pipeline.records import Document, Tender, TenderDocument
 from pipeline.tender.classify import of_kind, piece
+from pipeline.tender.conditions import read_conditions
 from pipeline.tender.criteria import read_criteria
 from pipeline.tender.deliverables import read_deliverables
 from pipeline.tender.form import read_format_rules, read_pieces
@@ -39,6 +40,7 @@ def read_tender(documents: Sequence[Document]) -> Tender:
         deadlines=read_deadlines(rules),
         pieces=read_pieces(rules),
         format_rules=read_format_rules(rules),
+        conditions=read_conditions(documents),
         documents=tuple(TenderDocument(name=document.name, piece=piece(document)) for document in documents),
     )
     return tender.model_copy(update={"inconsistencies": find_inconsistencies(documents, tender)})

@@ -310,7 +310,7 @@ def _is_plan(nodes: Sequence[_Node], strong: bool) -> bool:
         if after is None or after.level <= node.level
     ]
     filled = sum(bool(node.points or node.parts or node.expected) for node in leaves)
-    return foreign * 3 < len(nodes) and (strong or filled * 2 >= len(leaves))
+    return foreign * (2 if strong else 3) < len(nodes) and (strong or filled * 2 >= len(leaves))
 
 
 def _rules(blocks: Sequence[Block]) -> tuple[tuple[str, ...], tuple[str, ...]]:
