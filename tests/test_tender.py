@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.french import fold
 from pipeline.readers import read
+from pipeline.readers.text import read_text
 from pipeline.records import Document, Tender
 from pipeline.tender import read_tender
 from pipeline.tender.criteria import read_criteria
@@ -234,3 +235,27 @@ def test_a_list_becomes_atomic_statements(sentence: str, atoms: list[str]) -> No
 def test_conditions_are_found_with_their_topic(sample: list[Document]) -> None:
     topics = {condition.topic for condition in read_tender(sample).conditions}
     assert topics >= {"lots", "variantes", "penalites", "assurances", "certificats"}
+
+
+@pytest.mark.parametrize(
+    ("text", "criteria"),
+    [
+        ("Critère 1 : Prix (50%)\nCritère 2 : Valeur technique (50%)\n", [("Prix", 50), ("Valeur technique", 50)]),
+        (
+            "40 % : prix des prestations\n60 % : valeur technique\n",
+            [("prix des prestations", 40), ("valeur technique", 60)],
+        ),
+        ("- prix : 8,5 points\n- qualité : 11,5 points\n", [("prix", 8.5), ("qualité", 11.5)]),
+        (
+            "Le prix intervient pour 60 % de la note. La valeur technique, jugée sur le mémoire, est pondérée à 40 %.\n",
+            [("prix", 60), ("valeur technique", 40)],
+        ),
+        ("* Prix - coefficient 4\n* Délai - coefficient 1\n", [("Prix", 4), ("Délai", 1)]),
+        ("1) Prix ............ 70 points\n2) Délai ........... 30 points\n", [("Prix", 70), ("Délai", 30)]),
+    ],
+)
+def test_the_forms_in_which_buyers_weigh(text: str, criteria: list[tuple[str, float]]) -> None:
+    blocks, _ = read_text(f"Article 6 - Critères de jugement des offres\n\n{text}".encode(), "rc.txt")
+    rc = Document(name="rc.txt", sha256="0" * 64, kind="dce", pages=1, blocks=tuple(blocks))
+    award, _ = read_criteria([rc])
+    assert [(criterion.label, criterion.weight) for criterion in award] == criteria

@@ -29,6 +29,7 @@ def to_docx(memoire: Memoire) -> bytes:
     document = docx.Document()
     _styles(document)
     numbered = sources(memoire)
+    _footer(document, memoire)
     _cover(document, memoire)
     _contents(document, memoire)
     _to_complete(document, memoire)
@@ -45,6 +46,21 @@ def to_docx(memoire: Memoire) -> bytes:
     stream = io.BytesIO()
     document.save(stream)
     return stream.getvalue()
+
+
+def _footer(document: WordDocument, memoire: Memoire) -> None:
+    """Reference and page number at the foot of every page but the cover."""
+    section = document.sections[0]
+    section.different_first_page_header_footer = True
+    line = section.footer.paragraphs[0]
+    line.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    line.add_run(f"{memoire.reference} – p. " if memoire.reference else "p. ").font.size = Pt(8)
+    _field(line, "begin")
+    instruction = line.add_run()
+    text = OxmlElement("w:instrText")
+    text.text = " PAGE "
+    instruction._r.append(text)
+    _field(line, "end")
 
 
 def _styles(document: WordDocument) -> None:

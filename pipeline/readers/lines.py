@@ -127,6 +127,8 @@ def _continues(run: Sequence[Line], line: Line, body: float) -> bool:
         return False
     if NUMBERED.match(text) and not _mid_sentence(run, line):
         return False
+    if last.text.rstrip().endswith(":") and text[0].isupper():
+        return False
     if _WEIGHED.search(last.text.rstrip()) and (not text[0].islower() or text.startswith("dont ")):
         return False
     if _SECTION_LABEL.match(text) or (_LABEL.match(text) and not last.wrap):

@@ -17,7 +17,7 @@ from typing import Any
 import pdfplumber
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
-from pdfplumber.utils.exceptions import PdfminerException
+from pdfplumber.utils.exceptions import MalformedPDFException, PdfminerException
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
@@ -174,7 +174,7 @@ def _tables(data: bytes, ruled: Sequence[int]) -> list[_Table]:
             for page in pdf.pages:
                 found += _page_tables(page)
                 page.close()
-    except PdfminerException:
+    except (PdfminerException, MalformedPDFException):
         # pdfplumber is stricter than pdfium: the words of these tables are read all the same, as lines
         return found
     return found

@@ -27,11 +27,21 @@ _LINE = re.compile(
     r"^(?P<label>.{2,}?)[\s:–—\-(,.]+"
     r"(?P<words>(?:(?:pond[ée]r(?:ation|[ée]e?s?)|coefficient|coeff?\.?|not[ée]e?s?|poids|sur|de|à|:|=)\s*)*)"
     rf"{_VALUE}\s*\)?"
-    r"(?P<tail>\s*[,;:]?\s*(?:(?P<of_which>dont|d[ée]compos|r[ée]parti|ainsi)[^.]{0,60})?)[.:;,]?$",
+    r"(?P<tail>\s*[,;:]?\s*(?:(?P<of_which>dont|d[ée]compos|r[ée]parti|ainsi"
+    r"|appr[ée]ci|jug[ée]|not[ée]|selon|au regard)[^.]{0,160})?)[.:;,]?$",
     re.IGNORECASE,
 )
 _COLUMN = re.compile(r"(?:criteres?|ponderation|coefficients?|points|libelles?|total|poids|bareme)\b.{0,20}$")
 """A line that is the header of a flattened table's column."""
+_LEADING = re.compile(
+    r"^(?P<value>\d{1,3}(?:,\d{1,2})?)\s*(?P<unit>%|points?)(?P<of_which>)\s*[:–—\-]\s*(?P<label>[^\d].{2,200})$",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    r"\b(?:crit[èe]re|celui)\s+(?:du|de la|de l['’]|des|«)\s?(?P<label>[^.;,:%»]{3,60}?)\s*»?"
+    r"\s+(?:est |sera )?(?:affect|pond[ée]r|d['’]une"
+    r"|compte|repr[ée]sente)[^.;%]{0,60}?(?P<value>\d{1,3})\s*(?P<unit>%|points?)(?P<of_which>)"
+)
 _LEADERED = re.compile(
     r"^(?P<label>[^\d].{2,}?)\s*(?:\.{3,}|…+|\t)\s*(?P<value>\d{1,3}(?:,\d{1,2})?)(?P<unit>)(?P<of_which>)$"
 )
@@ -55,7 +65,7 @@ _LABEL = re.compile(
     r"^(?:dont\s+|et\s+)?(?:(?:sous[\s\-]*)?crit[èe]re\s*(?:n\s?°\s*)?(?=[\dA-Z]))?"
     r"(?:[A-Z]{0,2}\d{1,2}(?:\.\d{1,2})+\s*[.):–—\-]*\s+|[A-Z]{0,2}\d{1,2}\s*[.):–—\-]+\s*|"
     r"[A-Z]\s?[.)]\s+|[IVX]+\s?[.)]\s+)"
-    r"|^dont\s+|^crit[èe]re\s*:\s*",
+    r"|^dont\s+|^crit[èe]re\s*:\s*|^crit[èe]res?\s+pond[ée]ration\s+(?=\S)",
     re.IGNORECASE,
 )
 _TOTAL = re.compile(r"^(?:les |chaque |la |une )?(?:offres?|notes?|candidats?|total)\b.{0,80}$")
@@ -226,7 +236,12 @@ def _entries(block: Block, waiting: Sequence[Block], context: str, *, first: boo
     if bare:
         label = _waited(waiting, first)
         return [_entry(label, bare, waiting[-1].page, sub=False)] if label else []
+    leading = _LEADING.match(text)
+    if leading and ("critere" in context or _AWARD.search(context)):
+        return [_entry(leading["label"], leading, block.page, sub=_is_sub(block))]
     match = _LINE.match(text)
+    if match and re.search(r"[a-zé]\.\s+[A-ZÀ-Þ]|\d\s*%\s*,", match["label"]):
+        match = None  # several sentences, or several weights, are prose
     if match and len(match["label"]) <= 600 and (match["unit"] or _SAYS_WEIGHT.search(match["words"])):
         # a label wrapped over several blocks goes on in lower case; anything else before it is another sentence
         goes_on = match["label"][:1].islower() and len(waiting) == 1 and not waiting[0].text.endswith((".", ";", ":"))
@@ -236,7 +251,9 @@ def _entries(block: Block, waiting: Sequence[Block], context: str, *, first: boo
         return [entry] if entry.label and not _TOTAL.match(fold(entry.label)) else []
     if "critere" in context or _AWARD.search(context):
         return [
-            _entry(found["label"], found, block.page, sub=False) for p in (_PROSE, _REST) for found in p.finditer(text)
+            _entry(found["label"], found, block.page, sub=False)
+            for p in (_NAMED, _PROSE, _REST)
+            for found in p.finditer(text)
         ]
     return []
 
@@ -309,7 +326,9 @@ def _nest(entries: Sequence[_Entry]) -> list[Criterion]:
         index += 1
         children: list[_Entry] = []
         if hinted and not entry.sub:
-            room = entry.weight or 0
+            # sub-criteria in another unit are « notés sur 100 » each list, and brought back to the parent's weight
+            other = index < len(entries) and entries[index].unit != entry.unit
+            room = 100.0 if other else entry.weight or 0
             while index < len(entries) and (
                 entries[index].sub
                 or (

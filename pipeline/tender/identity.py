@@ -85,6 +85,18 @@ _OBJECT = re.compile(
 )
 
 
+SUBJECTS = (
+    (
+        "remise des offres",
+        r"(?:remise|reception|depot)\b.{0,30}\b(?:offres?|plis)\b|\b(?:plis|offres)\b.{0,40}\b(?:depos|remis|parven|recus|transmi)",
+    ),
+    ("remise des candidatures", r"(?:remise|reception|depot|retour)\b.{0,30}\bcandidatures?\b"),
+    ("questions des candidats", r"\bquestions?\b|demandes? de renseignements"),
+    ("visite", r"\bvisite"),
+)
+"""What a date closes, by the words around it."""
+
+
 def read_object(documents: Sequence[Document]) -> str | None:
     """What the consultation is for: under a heading « Objet », else the sentence that says « a pour objet »."""
     titled: list[str] = []
@@ -197,8 +209,17 @@ def read_deadlines(documents: Sequence[Document]) -> tuple[Deadline, ...]:
                 if hour is None and following is not None and re.match(r"heures?\s*:", fold(following.text)):
                     hour = _HOUR.search(fold(following.text))
                 date = _iso(dated, hour)
-                found.setdefault((label, date), Deadline(label=label, date=date, text=fold_spaces(sentence)))
+                deadline = Deadline(label=label, date=date, text=fold_spaces(sentence))
+                key = (_subject(deadline) or label, date)
+                if key not in found or len(label) < len(found[key].label):
+                    found[key] = deadline
     return tuple(sorted(found.values(), key=lambda deadline: (deadline.date or "", deadline.label)))
+
+
+def _subject(deadline: Deadline) -> str | None:
+    """The thing a date closes, so that one said in two places is listed once."""
+    said = fold(f"{deadline.label} {deadline.text[:160]}")
+    return next((name for name, pattern in SUBJECTS if re.search(pattern, said)), None)
 
 
 def _label(sentence: str, heading: str) -> str:

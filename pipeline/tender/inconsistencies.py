@@ -14,6 +14,7 @@ from itertools import pairwise
 from pipeline.french import fold, fold_spaces, join_french, stems
 from pipeline.records import Block, Criterion, Document, Inconsistency, Place, Tender
 from pipeline.tender.classify import of_kind
+from pipeline.tender.identity import SUBJECTS
 from pipeline.tender.links import chapter_for, is_price
 
 _NUMBER = re.compile(
@@ -61,15 +62,6 @@ _WORDS = {
         start=1,
     )
 } | {"une": 1, "vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60, "cent": 100}
-_SUBJECTS = (
-    (
-        "remise des offres",
-        r"(?:remise|reception|depot)\b.{0,30}\b(?:offres?|plis)\b|\b(?:plis|offres)\b.{0,40}\b(?:depos|remis|parven|recus)",
-    ),
-    ("remise des candidatures", r"(?:remise|reception|depot|retour)\b.{0,30}\bcandidatures?\b"),
-    ("questions des candidats", r"\bquestions?\b|demandes? de renseignements"),
-    ("visite", r"\bvisite"),
-)
 
 
 def find_inconsistencies(documents: Sequence[Document], tender: Tender) -> tuple[Inconsistency, ...]:
@@ -364,7 +356,7 @@ def _criterion_place(documents: Sequence[Document], criterion: Criterion) -> Pla
 
 def _dates(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsistency]:
     """Two full dates for one thing."""
-    for name, pattern in _SUBJECTS:
+    for name, pattern in SUBJECTS:
         dates: dict[str, Place] = {}
         for deadline in tender.deadlines:
             if deadline.date and re.search(pattern, fold(f"{deadline.label} {deadline.text[:160]}")):
