@@ -66,6 +66,7 @@ def peak(data: bytes) -> tuple[int, int, int, int]:
     ours, theirs = context.Pipe()
     child = context.Process(target=_peak, args=(data, theirs))
     child.start()
+    theirs.close()  # so that a child that dies ends the wait
     result: tuple[int, int, int, int] = ours.recv()
     child.join()
     return result

@@ -247,7 +247,7 @@ def test_conditions_are_found_with_their_topic(sample: list[Document]) -> None:
         ),
         ("- prix : 8,5 points\n- qualité : 11,5 points\n", [("prix", 8.5), ("qualité", 11.5)]),
         (
-            "Le prix intervient pour 60 % de la note. La valeur technique, jugée sur le mémoire, est pondérée à 40 %.\n",
+            "Le prix intervient pour 60 % de la note. La valeur technique, jugée sur pièces, est pondérée à 40 %.\n",
             [("prix", 60), ("valeur technique", 40)],
         ),
         ("* Prix - coefficient 4\n* Délai - coefficient 1\n", [("Prix", 4), ("Délai", 1)]),
