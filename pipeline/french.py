@@ -198,6 +198,19 @@ STOPWORDS = frozenset(
     ]
 )
 
+MONTHS = tuple(
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
+)
+"""January first."""
+NUMBER_WORDS = {
+    word: number
+    for number, word in enumerate(
+        "un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize".split(),  # noqa: SIM905
+        start=1,
+    )
+} | {"vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60, "cent": 100, "mille": 1000}
+"""Folded; « un » is also an article."""
+
 
 def fold_spaces(text: str) -> str:
     """Collapse every run of white space, no-break ones included, to one space, and strip."""

@@ -18,26 +18,12 @@ from typing import Any
 import yaml
 
 from pipeline.errors import DocumentError
-from pipeline.french import fold, join_french
+from pipeline.french import MONTHS, fold, join_french
 from pipeline.readers import SUPPORTED, read
 from pipeline.readers.text import decode, read_markdown
 from pipeline.records import Block, Document
 
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
-_MONTHS = [
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
-]
 _COMMON_NAME_WORDS = frozenset(
     [
         "agence",
@@ -335,8 +321,8 @@ def _last_year(text: str) -> str | None:
 def _day(value: object) -> str:
     if not isinstance(value, dt.date):
         return str(value)
-    return f"{'1er' if value.day == 1 else value.day} {_MONTHS[value.month - 1]} {value.year}"
+    return f"{'1er' if value.day == 1 else value.day} {MONTHS[value.month - 1]} {value.year}"
 
 
 def _month(value: object) -> str:
-    return f"{_MONTHS[value.month - 1]} {value.year}" if isinstance(value, dt.date) else str(value or "")
+    return f"{MONTHS[value.month - 1]} {value.year}" if isinstance(value, dt.date) else str(value or "")

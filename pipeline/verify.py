@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline.french import STOPWORDS, fold, looks_english, stems, words
+from pipeline.french import MONTHS, NUMBER_WORDS, STOPWORDS, fold, looks_english, stems, words
 from pipeline.prompts import word_list
 from pipeline.records import FindingKind, Passage
 
@@ -33,45 +33,8 @@ class Quantity(NamedTuple):
     shown: str
 
 
-_MONTHS = [
-    "janvier",
-    "fevrier",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "aout",
-    "septembre",
-    "octobre",
-    "novembre",
-    "decembre",
-]
-_NUMBER_WORDS = {
-    word: str(value)
-    for value, word in enumerate(
-        [
-            "zero",
-            "un",
-            "deux",
-            "trois",
-            "quatre",
-            "cinq",
-            "six",
-            "sept",
-            "huit",
-            "neuf",
-            "dix",
-            "onze",
-            "douze",
-            "treize",
-            "quatorze",
-            "quinze",
-            "seize",
-        ]
-    )
-    if value > 1
-} | {"vingt": "20", "trente": "30", "quarante": "40", "cinquante": "50", "cent": "100", "mille": "1000"}
+_MONTHS = [fold(month) for month in MONTHS]
+_WORDS = {word: str(number) for word, number in NUMBER_WORDS.items() if number > 1}
 _GROUPED = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
 _DATE = re.compile(
     rf"\b(?:(?P<day>\d{{1,2}}|1er)\s+)?(?P<month>{'|'.join(_MONTHS)})\s+(?P<year>(?:19|20)\d{{2}})\b"
@@ -148,7 +111,7 @@ def quantities(text: str) -> list[Quantity]:
     take(_DURATION, _read_duration)
     take(_AMOUNT, _read_amount)
     take(_PLAIN, _read_plain)
-    found += [Quantity(_NUMBER_WORDS[word], "", word) for word in words(folded) if word in _NUMBER_WORDS]
+    found += [Quantity(_WORDS[word], "", word) for word in words(folded) if word in _WORDS]
     return found
 
 
@@ -258,7 +221,7 @@ def _claims(sentence: str, source: str, point: str) -> Iterator[Remark]:
     named = {part for name in names(sentence) for part in re.findall(r"[a-z0-9]+", fold(name))}
     for word in dict.fromkeys(words(sentence)):
         stem = next(iter(stems(word)), "")
-        if not stem or len(stem) < 3 or word.isdigit() or fold(word) in named or fold(word) in _NUMBER_WORDS:
+        if not stem or len(stem) < 3 or word.isdigit() or fold(word) in named or fold(word) in _WORDS:
             continue
         if stem not in allowed and not any(_kin(stem, other) for other in allowed):
             yield Remark("claim", f"« {word} » n'est pas dit par la source.")

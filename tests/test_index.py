@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline import index as stage
 from pipeline.errors import IndexMismatchError
@@ -152,3 +154,16 @@ def test_an_index_stopped_between_two_renames_is_found_again(passages: list[Pass
     stage.save(stage.build(passages[:20], HashEmbedder(), 700), folder)
     folder.rename(tmp_path / ".index.old")
     assert stage.load(folder, HashEmbedder(), 700) is not None
+
+
+def test_the_manifest_names_every_file_of_the_corpus_with_its_hash() -> None:
+    entries = yaml.safe_load((CORPUS / "manifest.yaml").read_text(encoding="utf-8"))
+    listed = {entry["file"]: entry for entry in entries}
+    held = [path for folder in ("dce", "library") for path in (CORPUS / folder).rglob("*") if path.is_file()]
+    assert sorted(listed) == sorted(path.relative_to(CORPUS).as_posix() for path in held)
+    for path in held:
+        entry = listed[path.relative_to(CORPUS).as_posix()]
+        assert entry["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest(), path.name
+        assert entry["licence"]
+        assert entry["origin"]
+    assert len([path for path in held if path.parent.name == "composants"]) >= 40

@@ -5,32 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.french import fold, fold_spaces, sentences
+from pipeline.french import MONTHS, fold, fold_spaces, sentences
 from pipeline.records import Block, Deadline, Document
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        [
-            "janvier",
-            "fevrier",
-            "mars",
-            "avril",
-            "mai",
-            "juin",
-            "juillet",
-            "aout",
-            "septembre",
-            "octobre",
-            "novembre",
-            "decembre",
-        ],
-        start=1,
-    )
-}
+_MONTHS = {fold(name): number for number, name in enumerate(MONTHS, start=1)}
 _DATE = re.compile(
     r"(?:(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche)\s+)?(?P<day>\d{1,2}|1er)\s+"
-    rf"(?P<month>{'|'.join(_MONTHS)})\s+(?P<year>20\d{{2}})|(?P<d>\d{{1,2}})/(?P<m>\d{{1,2}})/(?P<y>20\d{{2}})"
+    rf"(?P<month>{'|'.join(_MONTHS)})\s+(?P<year>20\d{{2}})|(?P<d>\d{{1,2}})[/.](?P<m>\d{{1,2}})[/.](?P<y>20\d{{2}})"
 )
 _HOUR = re.compile(r"\bmidi\b|\b(?P<hour>[01]?\d|2[0-3])\s*(?:h|heures?|:)\s*(?P<minute>[0-5]\d)?(?!\s*sur\b)")
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}")

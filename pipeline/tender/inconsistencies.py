@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from pipeline.french import fold, fold_spaces, join_french, stems
+from pipeline.french import NUMBER_WORDS, fold, fold_spaces, join_french, stems
 from pipeline.records import Block, Criterion, Document, Inconsistency, Place, Tender
 from pipeline.tender.classify import of_kind
 from pipeline.tender.identity import SUBJECTS
@@ -38,30 +38,6 @@ _ADDRESS = re.compile(
 )
 _WORD_FIGURE = re.compile(r"\b(?P<word>[a-zéè\-]+)\s*\(\s*(?P<figure>\d{1,3})\s*\)", re.IGNORECASE)
 _FILE = re.compile(r"\b(?:RC|CCAP|CCTP|PF|AE)_[\w]{4,}(?:[ _][\w]{3,})?")
-_WORDS = {
-    word: number
-    for number, word in enumerate(
-        [
-            "un",
-            "deux",
-            "trois",
-            "quatre",
-            "cinq",
-            "six",
-            "sept",
-            "huit",
-            "neuf",
-            "dix",
-            "onze",
-            "douze",
-            "treize",
-            "quatorze",
-            "quinze",
-            "seize",
-        ],
-        start=1,
-    )
-} | {"une": 1, "vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60, "cent": 100}
 
 
 def find_inconsistencies(documents: Sequence[Document], tender: Tender) -> tuple[Inconsistency, ...]:
@@ -297,7 +273,9 @@ def _figures(documents: Sequence[Document]) -> Iterator[Inconsistency]:
     for document in documents:
         for block in document.blocks:
             for match in _WORD_FIGURE.finditer(block.text):
-                said = _WORDS.get(fold(match["word"]))
+                said = NUMBER_WORDS.get(
+                    fold(match["word"]).removesuffix("e") if fold(match["word"]) == "une" else fold(match["word"])
+                )
                 if said is not None and said != int(match["figure"]):
                     yield Inconsistency(
                         message=f"« {match.group(0)} » : le nombre en lettres et celui en chiffres diffèrent.",
