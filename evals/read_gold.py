@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -267,8 +267,6 @@ def _table(rows: Sequence[Row]) -> None:
             f"{row.document:<16}{row.field:<20}{row.right:>6}{row.expected:>9}{row.found:>8}{recall:>9}{precision:>11}"
         )
 
-
-Check = Callable[[], Iterable[Row]]
 
 if __name__ == "__main__":
     sys.exit(main())

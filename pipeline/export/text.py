@@ -83,4 +83,3 @@ LABELS = {
     "french": "Phrases en français",
     "redundancy": "Phrases dites une seule fois",
 }
-VERDICTS = {"covered": "traité", "partial": "en partie", "missing": "manquant", "unscored": "non évalué"}

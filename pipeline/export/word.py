@@ -41,7 +41,7 @@ def to_docx(memoire: Memoire) -> bytes:
         if section is not None:
             _body(document, section, numbered)
         elif is_leaf(memoire, node):
-            _marked(document.add_paragraph(), typeset(TO_DRAFT))
+            _highlight(document.add_paragraph(), typeset(TO_DRAFT))
     _sources(document, numbered)
     stream = io.BytesIO()
     document.save(stream)
@@ -180,7 +180,7 @@ def _body(document: WordDocument, section: Section, numbered: Sources) -> None:
             part = point.part
         document.add_paragraph(point.text, style="Point")
         if paragraph.gap:
-            _marked(document.add_paragraph(), paragraph.gap)
+            _highlight(document.add_paragraph(), paragraph.gap)
         own = [sentence for sentence in paragraph.sentences if sentence.claim != "asked"]
         asked = [sentence for sentence in paragraph.sentences if sentence.claim == "asked"]
         for group in (own, asked):
@@ -193,10 +193,6 @@ def _body(document: WordDocument, section: Section, numbered: Sources) -> None:
                 mark.font.size = Pt(8)
                 mark.font.color.rgb = RGBColor(0x55, 0x55, 0x55)
                 run.italic = sentence.claim == "asked"
-
-
-def _marked(paragraph: WordParagraph, text: str) -> None:
-    _highlight(paragraph, text)
 
 
 def _highlight(paragraph: WordParagraph, text: str) -> None:
