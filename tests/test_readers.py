@@ -8,7 +8,10 @@ from pathlib import Path
 
 import docx
 import pytest
-from docx.oxml import OxmlElement
+from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.opc.packuri import PackURI
+from docx.opc.part import Part
+from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import qn
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -232,3 +235,40 @@ def test_any_bytes_give_blocks_or_a_typed_error(data: bytes, suffix: str) -> Non
         return
     again, _ = read_bytes(data, "x", suffix)
     assert blocks == again
+
+
+BOX = """<w:r xmlns:w="{w}" xmlns:mc="{mc}"><mc:AlternateContent>
+<mc:Choice Requires="wps"><w:drawing><w:txbxContent><w:p><w:r><w:t>Dans le cadre</w:t></w:r></w:p>
+</w:txbxContent></w:drawing></mc:Choice>
+<mc:Fallback><w:pict><w:txbxContent><w:p><w:r><w:t>Dans le cadre</w:t></w:r></w:p></w:txbxContent></w:pict>
+</mc:Fallback></mc:AlternateContent></w:r>"""
+NOTES = """<w:footnotes xmlns:w="{w}">
+<w:footnote w:type="separator" w:id="-1"><w:p><w:r><w:t>filet</w:t></w:r></w:p></w:footnote>
+<w:footnote w:id="2"><w:p><w:r><w:t>Hors jours fériés.</w:t></w:r></w:p></w:footnote></w:footnotes>"""
+SPACES = {
+    "w": "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+    "mc": "http://schemas.openxmlformats.org/markup-compatibility/2006",
+}
+
+
+def test_word_text_boxes_and_footnotes_follow_their_paragraph_once() -> None:
+    def build(document: docx.document.Document) -> None:
+        paragraph = document.add_paragraph("Le délai est de quatre heures.")
+        paragraph._p.append(parse_xml(BOX.format(**SPACES)))
+        paragraph._p.append(parse_xml('<w:r xmlns:w="{w}"><w:footnoteReference w:id="2"/></w:r>'.format(**SPACES)))
+        document.add_paragraph("La suite.")
+        notes = Part(
+            PackURI("/word/footnotes.xml"),
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml",
+            NOTES.format(**SPACES).encode(),
+            document.part.package,
+        )
+        document.part.relate_to(notes, RELATIONSHIP_TYPE.FOOTNOTES)
+
+    blocks, _ = read_docx(word(build), "notes.docx")
+    assert [block.text for block in blocks] == [
+        "Le délai est de quatre heures.",
+        "Dans le cadre",
+        "Hors jours fériés.",
+        "La suite.",
+    ]

@@ -2,7 +2,7 @@
 
 Word keeps no pages in the file. Where the program that saved it left ``w:lastRenderedPageBreak`` marks (Word and
 LibreOffice do), pages are counted from them; elsewhere a block's page is ``None``. Tracked insertions are kept and
-deletions dropped, as Word shows the final text.
+deletions dropped, as Word shows the final text. Text boxes and footnotes follow the paragraph that holds or calls them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import Any
 import docx
 from docx.document import Document as WordDocument
 from docx.exceptions import PythonDocxError
+from docx.opc.constants import RELATIONSHIP_TYPE as RT
 from docx.opc.exceptions import PackageNotFoundError
+from docx.oxml import parse_xml
 from docx.oxml.exceptions import XmlchemyError
 from docx.oxml.ns import qn
 from docx.table import Table, _Cell
@@ -42,6 +44,8 @@ MAX_BLOCKS = 200_000
 """Paragraphs and tables; a thousand pages hold about 20,000."""
 LARGEST_NUMBER = 9999
 """A list that starts higher was made to fill memory with letters."""
+_TEXT_BOX = qn("w:txbxContent")
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -60,7 +64,7 @@ def read_docx(data: bytes, name: str) -> tuple[list[Block], int | None]:
     _check_package(data, name)
     try:
         document = docx.Document(io.BytesIO(data))
-        walker = _Walker(_Numbering(document), _Styles(document))
+        walker = _Walker(_Numbering(document), _Styles(document), _footnotes(document))
         blocks = list(islice(walker.blocks(document), MAX_BLOCKS + 1))
     except (
         *UNREADABLE,
@@ -132,12 +136,26 @@ def _declares(package: zipfile.ZipFile, part: str) -> bool:
         return b"<!DOCTYPE" in stream.read(4096)
 
 
+def _footnotes(document: WordDocument) -> dict[str, str]:
+    """The document's footnotes by identifier; separators, which have a type, are none."""
+    part = next((rel.target_part for rel in document.part.rels.values() if rel.reltype == RT.FOOTNOTES), None)
+    if part is None:
+        return {}
+    notes = parse_xml(part.blob).findall(qn("w:footnote"))
+    return {
+        note.get(qn("w:id")): fold_spaces("".join(node.text or "" for node in note.iter(qn("w:t"))))
+        for note in notes
+        if note.get(qn("w:type"), "normal") == "normal"
+    }
+
+
 @dataclass
 class _Walker:
     """Walks the body in order, counting pages from the rendered breaks."""
 
     numbering: _Numbering
     styles: _Styles
+    footnotes: dict[str, str]
     page: int = 1
     first_page: int = 1
     """The page on which the last paragraph read begins."""
@@ -145,14 +163,33 @@ class _Walker:
 
     def blocks(self, document: WordDocument) -> Iterator[Block]:
         for item in document.iter_inner_content():
-            if isinstance(item, Table):
-                rows = self._rows(item)
-                if rows:
-                    yield table_block(rows, page=self.page)
-            else:
-                block = self._paragraph(item)
-                if block:
-                    yield block
+            yield from self._blocks(item)
+
+    def _blocks(self, item: Table | Paragraph) -> Iterator[Block]:
+        if isinstance(item, Table):
+            rows = self._rows(item)
+            if rows:
+                yield table_block(rows, page=self.page)
+            return
+        block = self._paragraph(item)
+        if block:
+            yield block
+        yield from self._beside(item)
+
+    def _beside(self, paragraph: Paragraph) -> Iterator[Block]:
+        """What a paragraph holds or calls without saying it: its text boxes, then its footnotes."""
+        for box in paragraph._p.iter(_TEXT_BOX):
+            # Word writes a box twice, as a drawing and as a fallback for older programs; a box in a box comes with it
+            if not _within(box, (_FALLBACK, _TEXT_BOX), paragraph._p):
+                for node in box:
+                    if node.tag == qn("w:p"):
+                        yield from self._blocks(Paragraph(node, paragraph._parent))
+                    elif node.tag == qn("w:tbl"):
+                        yield from self._blocks(Table(node, paragraph._parent))
+        for call in paragraph._p.iter(qn("w:footnoteReference")):
+            text = self.footnotes.get(call.get(qn("w:id")), "")
+            if text and not _within(call, (qn("w:del"), _TEXT_BOX), paragraph._p):
+                yield Block(kind="paragraph", text=text, page=self.page, marker="note")
 
     def _rows(self, table: Table) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
@@ -202,9 +239,7 @@ class _Walker:
             tag = node.tag
             if tag == qn("w:t") and not self.first_page:
                 self.first_page = self.page
-            if tag == qn("w:t") and not _within(
-                node, (qn("w:del"), qn("w:moveFrom"), qn("w:txbxContent")), paragraph._p
-            ):
+            if tag == qn("w:t") and not _within(node, (qn("w:del"), qn("w:moveFrom"), _TEXT_BOX), paragraph._p):
                 parts.append(node.text or "")
             elif tag in (qn("w:tab"), qn("w:br"), qn("w:cr")) and node.getparent().tag == qn("w:r"):
                 parts.append("\t" if tag == qn("w:tab") else " ")
