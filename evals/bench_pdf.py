@@ -20,6 +20,7 @@ import pdfplumber
 import pypdfium2 as pdfium
 
 from pipeline.readers import pdf as reader
+from pipeline.readers.pdf_tables import is_ruled
 from pipeline.settings import ROOT
 
 RATIO = 1.3
@@ -38,7 +39,7 @@ def baseline(data: bytes) -> None:
             text = page.get_textpage()
             text.get_text_range()
             text.close()
-            if reader._is_ruled(page):
+            if is_ruled(page):
                 ruled.append(number + 1)
             page.close()
     with pdfplumber.open(io.BytesIO(data), pages=ruled) as document:
@@ -56,7 +57,7 @@ def seconds(work: Callable[[bytes], object], data: bytes) -> float:
 
 def _peak(data: bytes, pipe: multiprocessing.connection.Connection) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    blocks, pages = reader.read_pdf(data, "bench.pdf")
+    blocks, pages, _ = reader.read_pdf(data, "bench.pdf")
     pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, before * 1024, len(blocks), pages))
 
 
@@ -75,7 +76,7 @@ def peak(data: bytes) -> tuple[int, int, int, int]:
 def long_pdf(source: bytes, pages: int) -> bytes:
     """A file of ``pages`` pages: the unruled pages of ``source`` over and over."""
     with pdfium.PdfDocument(source) as pdf, pdfium.PdfDocument.new() as made:
-        plain = [number for number in range(len(pdf)) if not reader._is_ruled(pdf[number])]
+        plain = [number for number in range(len(pdf)) if not is_ruled(pdf[number])]
         while len(made) < pages:
             made.import_pages(pdf, plain[: pages - len(made)])
         stream = io.BytesIO()

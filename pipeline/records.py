@@ -52,6 +52,8 @@ class Document(Record):
     kind: SourceKind
     pages: int | None
     blocks: tuple[Block, ...]
+    scanned: tuple[int, ...] = ()
+    """Pages that are images whose text is not read."""
     client: str | None = None
     """Past responses: who it was written for."""
     client_alias: str | None = None

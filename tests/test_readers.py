@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import docx
+import pypdfium2 as pdfium
 import pytest
 from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.opc.packuri import PackURI
@@ -15,9 +16,10 @@ from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import qn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.errors import DocumentError
-from pipeline.readers import read, read_bytes
+from pipeline.readers import ocr, read, read_all, read_bytes
 from pipeline.readers.docx import read_docx
 from pipeline.readers.lines import Line, assemble
 from pipeline.readers.text import read_markdown, read_text
@@ -230,10 +232,10 @@ def test_contents_lines_are_told_from_headings() -> None:
 @given(data=st.binary(max_size=400), suffix=st.sampled_from([".pdf", ".docx", ".txt", ".md"]))
 def test_any_bytes_give_blocks_or_a_typed_error(data: bytes, suffix: str) -> None:
     try:
-        blocks, _ = read_bytes(data, "x", suffix)
+        blocks, _, _ = read_bytes(data, "x", suffix)
     except DocumentError:
         return
-    again, _ = read_bytes(data, "x", suffix)
+    again, _, _ = read_bytes(data, "x", suffix)
     assert blocks == again
 
 
@@ -272,3 +274,108 @@ def test_word_text_boxes_and_footnotes_follow_their_paragraph_once() -> None:
         "Hors jours fériés.",
         "La suite.",
     ]
+
+
+LEFT = (
+    "Le titulaire assure le support en",
+    "continu, sept jours sur sept, avec un",
+    "temps de reponse de quatre heures.",
+    "La plateforme est supervisee et les",
+    "alertes sont traitees par une equipe",
+    "dediee. Un rapport mensuel est remis",
+    "au pouvoir adjudicateur, qui le valide",
+    "sous huit jours. Les sauvegardes sont",
+    "quotidiennes et verifiees.",
+)
+RIGHT = (
+    "Tout retard donne lieu a une penalite",
+    "de cent euros par jour ouvre apres",
+    "mise en demeure restee sans effet.",
+    "Les penalites sont plafonnees a dix",
+    "pour cent du montant du marche hors",
+    "taxes. Elles ne sont pas liberatoires",
+    "et se cumulent entre elles selon les",
+    "regles du cahier des clauses, sauf en",
+    "cas de force majeure.",
+)
+
+
+def drawn(*runs: tuple[int, int, int, str], image: bytes = b"") -> bytes:
+    """A PDF of one page with these (x, y, size, text), and a picture over the page where given as JPEG."""
+    content = "".join(f"BT /F1 {size} Tf {x} {y} Td ({text}) Tj ET\n" for x, y, size, text in runs)
+    content += "q 595 0 0 842 0 0 cm /Im Do Q\n" if image else ""
+    picture = f"<< /Type /XObject /Subtype /Image /Width 1240 /Height 1754 /ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /DCTDecode /Length {len(image)} >>\nstream\n".encode()  # noqa: E501
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
+        b" /Resources << /Font << /F1 5 0 R >> /XObject << /Im 6 0 R >> >> >>",
+        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream".encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+        picture + image + b"\nendstream",
+    ]
+    data = b"%PDF-1.4\n"
+    for number, item in enumerate(objects, start=1):
+        data += f"{number} 0 obj\n".encode() + item + b"\nendobj\n"
+    return data + b"trailer << /Size 7 /Root 1 0 R >>\n%%EOF"
+
+
+@pytest.mark.parametrize("by_row", [True, False])
+def test_two_columns_are_read_one_after_the_other_however_they_are_drawn(by_row: bool) -> None:
+    title = (60, 780, 14, "Reglement de la consultation, sur toute la largeur de la page imprimee")
+    left = [(60, 740 - 14 * i, 10, text) for i, text in enumerate(LEFT)]
+    right = [(320, 740 - 14 * i, 10, text) for i, text in enumerate(RIGHT)]
+    body = [run for pair in zip(left, right, strict=True) for run in pair] if by_row else [*left, *right]
+    text = " ".join(block.text for block in read_bytes(drawn(title, *body), "rc.pdf", ".pdf").blocks)
+    assert text == " ".join((title[3], *LEFT, *RIGHT))
+
+
+def test_a_table_without_rules_is_not_taken_for_columns() -> None:
+    rows = [
+        (60, 740 - 14 * i, 10, text)
+        for i, text in enumerate(f"Critere numero {i} de la valeur technique" for i in range(12))
+    ]
+    weights = [(400, 740 - 14 * i, 10, f"{i + 5} points") for i in range(12)]
+    body = [run for pair in zip(rows, weights, strict=True) for run in pair]
+    text = " ".join(block.text for block in read_bytes(drawn(*body), "rc.pdf", ".pdf").blocks)
+    assert "valeur technique 5 points" in text
+
+
+def scan(*lines: str) -> bytes:
+    """A JPEG of an A4 page at 150 dots an inch with these lines."""
+    image = Image.new("L", (1240, 1754), 255)
+    pen = ImageDraw.Draw(image)
+    for number, line in enumerate(lines):
+        pen.text((150, 200 + 60 * number), line, font=ImageFont.load_default(size=32), fill=0)
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def test_a_scanned_page_among_others_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "available", lambda: False)
+    stream = io.BytesIO()
+    with pdfium.PdfDocument.new() as both:
+        for page in (
+            drawn((60, 700, 11, "Article 1 - Objet de la consultation et forme du marche")),
+            drawn(image=scan("a")),
+        ):
+            with pdfium.PdfDocument(page) as source:
+                both.import_pages(source)
+        both.save(stream)
+    path = tmp_path / "rc.pdf"
+    path.write_bytes(stream.getvalue())
+    documents, unread = read_all([path])
+    assert documents[0].scanned == (2,)
+    assert unread[0].startswith("rc.pdf : page 2 : image sans texte")
+
+
+def test_a_scanned_page_is_recognised_where_tesseract_is_installed() -> None:
+    if not ocr.available():
+        pytest.skip("OCR is absent: pip install memoire[ocr] and apt-get install tesseract-ocr-fra")
+    data = drawn(image=scan("Article 5 - Criteres de jugement", "Valeur technique : 60 points", "Prix : 40 points"))
+    blocks, pages, scanned = read_bytes(data, "scan.pdf", ".pdf")
+    assert (pages, scanned) == (1, ())
+    text = " ".join(block.text for block in blocks)
+    assert "Valeur technique : 60 points" in text
+    assert all(block.page == 1 for block in blocks)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.errors import DocumentError
 from pipeline.machine import cores
@@ -43,11 +44,16 @@ def read(path: Path, kind: SourceKind = "dce") -> Document:
         raise DocumentError(
             f"Fichier illisible : {error.strerror}", where=path, remedy="Vérifiez les droits d'accès."
         ) from error
-    blocks, pages = read_bytes(data, str(path), path.suffix.lower())
+    blocks, pages, scanned = read_bytes(data, str(path), path.suffix.lower())
     if not blocks:
         raise DocumentError("Ce document ne contient aucun texte", where=path, remedy="Donnez le document complet.")
     return Document(
-        name=path.name, sha256=hashlib.sha256(data).hexdigest(), kind=kind, pages=pages, blocks=tuple(blocks)
+        name=path.name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        kind=kind,
+        pages=pages,
+        blocks=tuple(blocks),
+        scanned=scanned,
     )
 
 
@@ -55,6 +61,7 @@ def read_all(
     paths: Sequence[Path], kind: SourceKind = "dce", progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Document], list[str]]:
     """Read many files, in as many processes as there are cores: ``(documents, one French line a file not read)``.
+    A file some pages of which are scans is in both.
 
     Both lists are in the order of ``paths``. ``progress(done, total)`` after each file.
     """
@@ -88,13 +95,35 @@ def _sorted_out(
             unread.append(outcome)
         else:
             documents.append(outcome)
+            if outcome.scanned:
+                unread.append(_scans(outcome))
         if progress:
             progress(done, total)
     return documents, unread
 
 
-def read_bytes(data: bytes, name: str, suffix: str) -> tuple[list[Block], int | None]:
-    """``(blocks, pages)`` of a file's content; ``suffix`` decides only between plain text and Markdown."""
+def _scans(document: Document) -> str:
+    pages = ", ".join(map(str, document.scanned))
+    several = len(document.scanned) > 1
+    return (
+        f"{document.name} : {'pages' if several else 'page'} {pages} : image{'s' if several else ''} sans texte, "
+        f"non lue{'s' if several else ''}. Installez la reconnaissance de caractères (OCR, voir le README), ou "
+        "demandez un PDF avec texte."
+    )
+
+
+class Content(NamedTuple):
+    """What a file says."""
+
+    blocks: list[Block]
+    pages: int | None
+    """``None`` where the format has no pages."""
+    scanned: tuple[int, ...] = ()
+    """Pages that are images whose text is not read."""
+
+
+def read_bytes(data: bytes, name: str, suffix: str) -> Content:
+    """A file's content; ``suffix`` decides only between plain text and Markdown. Raises DocumentError."""
     if not data:
         raise DocumentError("Ce fichier est vide", where=name, remedy="Donnez le document complet.")
     for magic, what in _IMAGES.items():
@@ -105,13 +134,13 @@ def read_bytes(data: bytes, name: str, suffix: str) -> tuple[list[Block], int | 
                 remedy="Donnez le document d'origine, ou passez l'image à la reconnaissance de caractères (OCR).",
             )
     if b"%PDF-" in data[:1024] or suffix == ".pdf":
-        return read_pdf(data, name)
+        return Content(*read_pdf(data, name))
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")) or suffix in (".docx", ".odt", ".xlsx", ".ods"):
-        return _read_office(data, name, suffix)
+        return Content(*_read_office(data, name, suffix))
     if suffix == ".md":
-        return read_markdown(data, name)
+        return Content(*read_markdown(data, name))
     if suffix == ".txt":
-        return read_text(data, name)
+        return Content(*read_text(data, name))
     raise DocumentError(
         f"Format « {suffix or 'sans extension'} » non pris en charge",
         where=name,

@@ -7,45 +7,32 @@ and horizontal rules are drawn on it. Pages are closed as they are read: memory 
 from __future__ import annotations
 
 import ctypes
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
-import pdfplumber
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
-from pdfplumber.utils.exceptions import MalformedPDFException, PdfminerException
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
+from pipeline.readers import ocr
+from pipeline.readers.columns import LEAST_GUTTER, Box, gutter, in_reading_order
 from pipeline.readers.lines import Line, assemble
+from pipeline.readers.pdf_tables import Table, continues, is_ruled, read_tables, rows_to_append
 from pipeline.readers.text import table_block
 from pipeline.records import Block
 
 SCANNED_CHARS = 50
 """A page with fewer characters than this and an image is taken for a scan (FINDINGS, pitfall f)."""
+COLUMNS_CHARS = 600
+"""Two columns of LEAST_LINES lines hold at least this many characters: shorter pages need not be looked at."""
 RIGHT_SLACK = 0.03
 """Share of the column's width within which the right margin counts as reached (ragged right, kerning)."""
-RULE_THICKNESS = 3.0
-"""Points: a path thinner than this is a rule."""
-MAX_CROSSINGS = 12_000
-"""Distinct vertical rules times horizontal ones past which a page is a drawing: finding cells takes minutes there
-(200 x 200: 41 s), and the densest page of the real tenders tried has 2,100."""
 MARGIN_SHARE = 0.12
 """Share of the page height at top and bottom in which a repeated line is a running header or footer."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    page: int
-    top: float
-    bottom: float
-    rows: tuple[tuple[str, ...], ...]
-    spans: tuple[tuple[float, float], ...]
-    """Abscissae of each column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +41,21 @@ class _Placed:
     y0: float
     y1: float
     baseline: float
+    right: float | None = None
+    """The right edge of its column, where the page has two."""
 
 
-def read_pdf(data: bytes, name: str) -> tuple[list[Block], int]:
-    """``(blocks, pages)``. Raises DocumentError: not a PDF, encrypted, no page, or no text at all (a scan)."""
+class PdfContent(NamedTuple):
+    """What a PDF says."""
+
+    blocks: list[Block]
+    pages: int
+    scanned: tuple[int, ...]
+    """Pages, from 1, that are images whose text was not recognised."""
+
+
+def read_pdf(data: bytes, name: str) -> PdfContent:
+    """Blocks in reading order. Raises DocumentError: not a PDF, encrypted, no page, or no text at all (a scan)."""
     try:
         pdf = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
@@ -73,14 +71,20 @@ def read_pdf(data: bytes, name: str) -> tuple[list[Block], int]:
             remedy="Ouvrez-le pour vérifier, et demandez à l'acheteur un exemplaire intact.",
         ) from error
     try:
-        pages, ruled, chars = [], [], 0
+        pages: list[list[_Placed]] = []
+        ruled, scanned = [], []
         for index in range(len(pdf)):
             page = pdf[index]
-            placed, count = _page_lines(page, index + 1)
-            pages.append(placed)
-            chars += count
-            if count and _is_ruled(page):
+            has_rules = is_ruled(page)
+            placed, count = _page_lines(page, index + 1, in_columns=not has_rules)
+            if count < SCANNED_CHARS and _has_image(page):
+                recognised = _recognised(page, index + 1) if ocr.available() else []
+                placed = recognised or placed
+                if not recognised:
+                    scanned.append(index + 1)
+            elif count and has_rules:
                 ruled.append(index)
+            pages.append(placed)
             page.close()
         total = len(pdf)
     except pdfium.PdfiumError as error:
@@ -93,35 +97,88 @@ def read_pdf(data: bytes, name: str) -> tuple[list[Block], int]:
         pdf.close()
     if not total:
         raise DocumentError("Ce PDF n'a aucune page", where=name, remedy="Donnez le document complet.")
-    if chars == 0:
+    if not any(pages):
         raise DocumentError(
             f"Ce PDF ne contient aucun texte ({total} page{'s' if total > 1 else ''}, sans doute numérisées)",
             where=name,
             remedy="Passez-le à la reconnaissance de caractères (OCR), puis recommencez.",
         )
-    tables = _tables(data, ruled)
-    return _blocks(_without_hyphens(_without_running_lines(pages)), tables), total
+    tables = read_tables(data, ruled)
+    blocks = _blocks(_without_hyphens(_without_running_lines(pages)), tables)
+    return PdfContent(blocks, total, tuple(scanned))
 
 
-def _page_lines(page: pdfium.PdfPage, number: int) -> tuple[list[_Placed], int]:
-    """Visual lines of a page in reading order, and how many characters it has."""
+def _has_image(page: pdfium.PdfPage) -> bool:
+    return next(iter(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)), None) is not None
+
+
+def _recognised(page: pdfium.PdfPage, number: int) -> list[_Placed]:
+    return [
+        _Placed(Line(line.text, number, line.x0, line.x1, 0.0, size=line.size), line.y0, line.y1, line.y0)
+        for line in ocr.recognise(page)
+    ]
+
+
+def _page_lines(page: pdfium.PdfPage, number: int, *, in_columns: bool) -> tuple[list[_Placed], int]:
+    """Visual lines of a page in reading order, and how many characters it has; ``in_columns`` where it may have two."""
     textpage = page.get_textpage()
     text = textpage.get_text_range()
     placed: list[_Placed] = []
     if len(text) == textpage.count_chars():
+        middle = gutter(_boxes(textpage)) if in_columns and len(text) >= COLUMNS_CHARS else None
         position = 0
         for piece in re.split(r"\r\n|\r|\n", text):
             stripped = piece.strip()
             if stripped:
                 start = position + piece.index(stripped[0])
-                placed.append(_placed(textpage, stripped, start, number))
+                for at, part in _split_at(textpage, stripped, start, middle):
+                    placed.append(_placed(textpage, part, at, number))
             position += len(piece) + 2
+        if middle is not None:
+            placed = _by_column(placed, middle)
     else:  # characters outside the basic plane shift the indexes: place the lines by searching for them
         for piece in text.splitlines():
             if piece.strip():
                 placed.append(_Placed(Line(piece.strip(), number, 0, 0, 0), 0, 0, 0))
     textpage.close()
     return [item for item in placed if item.line.size != 1.0], len(text.strip())
+
+
+def _boxes(textpage: pdfium.PdfTextPage) -> list[Box]:
+    """Runs of text as pdfium draws them, those of one line put together."""
+    boxes: list[Box] = []
+    for left, bottom, right, top in sorted(
+        (textpage.get_rect(i) for i in range(textpage.count_rects())), key=lambda r: (-round((r[1] + r[3]) / 4), r[0])
+    ):
+        y = (bottom + top) / 2
+        last = boxes[-1] if boxes else None
+        if last and abs(last.y - y) < 2 and -1 <= left - last.x1 < LEAST_GUTTER:
+            boxes[-1] = Box(last.x0, max(last.x1, right), last.y)
+        else:
+            boxes.append(Box(left, right, y))
+    return boxes
+
+
+def _split_at(textpage: pdfium.PdfTextPage, text: str, start: int, middle: float | None) -> Iterator[tuple[int, str]]:
+    """The line, or its two halves where pdfium joined the lines of two columns over the gutter."""
+    if middle is not None and textpage.get_charbox(start)[0] < middle < textpage.get_charbox(start + len(text) - 1)[2]:
+        for match in re.finditer(r"\s+", text):
+            before, after = textpage.get_charbox(start + match.start() - 1), textpage.get_charbox(start + match.end())
+            if before[2] <= middle <= after[0] and after[0] - before[2] >= LEAST_GUTTER:
+                yield start, text[: match.start()]
+                yield start + match.end(), text[match.end() :]
+                return
+    yield start, text
+
+
+def _by_column(placed: Sequence[_Placed], middle: float) -> list[_Placed]:
+    sides = ([p.line.x1 for p in placed if p.line.x1 <= middle], [p.line.x1 for p in placed if p.line.x0 >= middle])
+    left, right = (sorted(side)[int(len(side) * 0.9)] if side else None for side in sides)
+    marked = [
+        replace(p, right=left) if p.line.x1 <= middle else replace(p, right=right) if p.line.x0 >= middle else p
+        for p in placed
+    ]
+    return in_reading_order([(Box(p.line.x0, p.line.x1, p.baseline), p) for p in marked], middle)
 
 
 def _placed(textpage: pdfium.PdfTextPage, text: str, start: int, number: int) -> _Placed:
@@ -145,73 +202,6 @@ def _is_bold(textpage: pdfium.PdfTextPage, index: int) -> bool:
     raw.FPDFText_GetFontInfo(textpage.raw, index, buffer, 128, flags)
     font = buffer.value.decode("utf-8", "replace").lower()
     return "bold" in font or "black" in font or raw.FPDFText_GetFontWeight(textpage.raw, index) >= 600
-
-
-def _is_ruled(page: pdfium.PdfPage) -> bool:
-    """At least two vertical and two horizontal rules, or two boxes: a table may be drawn here."""
-    vertical = horizontal = 0
-    for item in page.get_objects(filter=[raw.FPDF_PAGEOBJ_PATH], max_depth=3):
-        x0, y0, x1, y1 = item.get_bounds()
-        width, height = x1 - x0, y1 - y0
-        if width <= RULE_THICKNESS and height > 8:
-            vertical += 1
-        elif height <= RULE_THICKNESS and width > 20:
-            horizontal += 1
-        elif width > 20 and height > 8:
-            vertical += 1
-            horizontal += 1
-        if vertical >= 2 and horizontal >= 2:
-            return True
-    return False
-
-
-def _tables(data: bytes, ruled: Sequence[int]) -> list[_Table]:
-    found: list[_Table] = []
-    if not ruled:
-        return found
-    try:
-        with pdfplumber.open(io.BytesIO(data), pages=[index + 1 for index in ruled]) as pdf:
-            for page in pdf.pages:
-                found += _page_tables(page)
-                page.close()
-    except (PdfminerException, MalformedPDFException):
-        # pdfplumber is stricter than pdfium: the words of these tables are read all the same, as lines
-        return found
-    return found
-
-
-def _page_tables(page: pdfplumber.page.Page) -> list[_Table]:
-    across = {round(edge["x0"]) for edge in page.edges if edge["orientation"] == "v"}
-    down = {round(edge["top"]) for edge in page.edges if edge["orientation"] == "h"}
-    if len(across) * len(down) > MAX_CROSSINGS:
-        return []
-    found = []
-    for table in page.find_tables():
-        rows = tuple(tuple(fold_spaces(_dehyphenate(cell or "")) for cell in row) for row in table.extract())
-        rows = tuple(row for row in rows if any(row))
-        columns = {i for row in rows for i, cell in enumerate(row) if cell}
-        if len(rows) >= 2 and len(columns) >= 2:
-            top, bottom = page.height - table.bbox[1], page.height - table.bbox[3]
-            spans = _spans(table, sorted(columns))
-            found.append(_Table(page.page_number, top, bottom, _drop_empty_columns(rows, columns), spans))
-    return found
-
-
-def _spans(table: Any, columns: Sequence[int]) -> tuple[tuple[float, float], ...]:
-    """Left and right of each column, from the cells that are not merged with a neighbour."""
-    found = []
-    for column in columns:
-        boxes = [row.cells[column] for row in table.rows if column < len(row.cells) and row.cells[column]]
-        found.append((max((box[0] for box in boxes), default=0.0), min((box[2] for box in boxes), default=0.0)))
-    return tuple(found)
-
-
-def _dehyphenate(text: str) -> str:
-    return re.sub(r"\u00ad\s*", "", text).replace("\ufffe", "-").replace("\u0002", "")
-
-
-def _drop_empty_columns(rows: Sequence[tuple[str, ...]], columns: set[int]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(row[i] for i in sorted(columns)) for row in rows)
 
 
 def _without_running_lines(pages: Sequence[list[_Placed]]) -> list[list[_Placed]]:
@@ -295,7 +285,7 @@ def _without_hyphens(pages: Sequence[list[_Placed]]) -> list[list[_Placed]]:
     ]
 
 
-def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Block]:
+def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[Table]) -> list[Block]:
     """Blocks in reading order: text lines outside tables, tables at their place, tables joined across pages."""
     right = _right_edge(pages)
     blocks: list[Block] = []
@@ -319,10 +309,10 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
         here = sorted((t for t in tables if t.page == number), key=lambda t: -t.top)
         previous: _Placed | None = None
         for item in _with_tables(page, here):
-            if isinstance(item, _Table):
+            if isinstance(item, Table):
                 flush_lines()
-                if open_table and previous is None and _continues_table(open_table, item.rows):
-                    open_table.extend(_join_rows(open_table, item.rows))
+                if open_table and previous is None and continues(open_table, item.rows):
+                    open_table.extend(rows_to_append(open_table, item.rows))
                 else:
                     flush_table()
                     open_table.extend(item.rows)
@@ -336,8 +326,9 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
                 continue
             flush_table()
             gap = 0.0 if previous is None else _gap(previous, item)
+            edge = previous.right * (1 - RIGHT_SLACK) if previous and previous.right else right
             if pending:
-                pending[-1] = replace(pending[-1], wrap=_was_wrapped(pending[-1], item.line, right))
+                pending[-1] = replace(pending[-1], wrap=_was_wrapped(pending[-1], item.line, edge))
             pending.append(replace(item.line, gap=gap, new_page=previous is None and bool(pending)))
             previous = item
         page.clear()  # a page's lines are not needed again: a long file must not hold them and its blocks at once
@@ -346,14 +337,14 @@ def _blocks(pages: Sequence[list[_Placed]], tables: Sequence[_Table]) -> list[Bl
     return blocks
 
 
-def _belongs(item: _Placed, below: _Table, rows: Sequence[tuple[str, ...]]) -> bool:
+def _belongs(item: _Placed, below: Table, rows: Sequence[tuple[str, ...]]) -> bool:
     """Whether a line above a page's first table is the end of a cell that the page break cut: it lies within one
     column of that table, which goes on the table of the page before."""
     column = _column(item, below)
     return column is not None and len(rows[0]) == len(below.rows[0]) and item.y0 > below.top - 2
 
 
-def _column(item: _Placed, table: _Table) -> int | None:
+def _column(item: _Placed, table: Table) -> int | None:
     middle = (item.line.x0 + item.line.x1) / 2
     for number, (left, right) in enumerate(table.spans):
         if left - 3 <= item.line.x0 and item.line.x1 <= right + 3 and left <= middle <= right:
@@ -361,12 +352,12 @@ def _column(item: _Placed, table: _Table) -> int | None:
     return None
 
 
-def _append(rows: list[tuple[str, ...]], item: _Placed, below: _Table) -> None:
+def _append(rows: list[tuple[str, ...]], item: _Placed, below: Table) -> None:
     column = _column(item, below) or 0
     rows[-1] = tuple(f"{cell} {item.line.text}".strip() if i == column else cell for i, cell in enumerate(rows[-1]))
 
 
-def _with_tables(page: Sequence[_Placed], tables: Sequence[_Table]) -> Iterator[_Placed | _Table]:
+def _with_tables(page: Sequence[_Placed], tables: Sequence[Table]) -> Iterator[_Placed | Table]:
     waiting = list(tables)
     for item in page:
         middle = (item.y0 + item.y1) / 2
@@ -398,17 +389,3 @@ def _was_wrapped(line: Line, following: Line, right: float) -> bool:
     word = following.text.split(None, 1)[0]
     width = (following.x1 - following.x0) / max(len(following.text), 1)
     return line.x1 + (len(word) + 1) * width >= right
-
-
-def _continues_table(rows: Sequence[tuple[str, ...]], more: Sequence[tuple[str, ...]]) -> bool:
-    return len(rows[0]) == len(more[0])
-
-
-def _join_rows(rows: list[tuple[str, ...]], more: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The rows to append: the repeated header dropped, and a row cut by the page break put back together."""
-    rest = list(more)
-    if rest and rest[0] == rows[0]:
-        rest.pop(0)
-    if rest and len(rows) > 1 and not rest[0][0] and any(rest[0][1:]):
-        rows[-1] = tuple(f"{a} {b}".strip() for a, b in zip(rows[-1], rest.pop(0), strict=True))
-    return rest
