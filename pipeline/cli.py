@@ -26,7 +26,7 @@ from pipeline import settings as settings_module
 from pipeline.errors import DossierError, MemoireError, ModelError, SettingsError
 from pipeline.export import reading
 from pipeline.export.text import LABELS, report_to_html, report_to_junit
-from pipeline.records import CoverageReport
+from pipeline.records import Conflict, CoverageReport
 from pipeline.settings import ROOT, Settings
 
 app = typer.Typer(
@@ -82,11 +82,11 @@ def read(
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json", "html")
-    written = None
-    if len(paths) == 1 and paths[0].is_dir():
+    conflicts: tuple[Conflict, ...] = ()
+    if in_dossier := len(paths) == 1 and paths[0].is_dir():
         result = run.read_dossier(open_dossier(paths[0]), _counted)
-        tender, written, unread = result.tender, result.written, list(result.unread)
-        for line in reading.changed(result.changes, tender):
+        tender, unread, conflicts = result.tender, list(result.unread), result.conflicts
+        for line in (*reading.changed(result.changes, tender), *reading.conflicting(conflicts)):
             err.print(line, markup=False)
     else:
         documents, unread = read_all(paths, "dce", _counted)
@@ -97,14 +97,16 @@ def read(
         err.print(line, markup=False)
     today = dt.date.today()
     if form == "json":
-        _print_json(tender)
+        told = {"conflicts": [item.model_dump() for item in conflicts]} if in_dossier else {}
+        _print_json({**tender.model_dump(mode="json"), **told})
     elif form == "html":
         sys.stdout.write(reading.to_html(tender, today))
     else:
         for style, line in reading.lines(tender, today):
             out.print(line, markup=False, style=style or None)
-        if written is not None:
-            out.print(f"\nÉcrit dans {written} ; corrigez ce fichier à la main si besoin.", markup=False)
+        if in_dossier:
+            where = paths[0] / "consultation.yaml"
+            out.print(f"\nÉcrit dans {where} ; corrigez ce fichier à la main si besoin.", markup=False)
 
 
 @app.command()

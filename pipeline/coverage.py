@@ -54,7 +54,7 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
     """Score a mémoire. ``headings``: those of the exported document, read back, in order."""
     drafted = {section.number: section for section in memoire.sections}
     sections = [_section(brief, drafted.get(brief.number)) for brief in outline(memoire.plan)]
-    criteria = tuple(_criterion(criterion, memoire.plan, sections) for criterion in tender.criteria)
+    criteria = tuple(_criterion(criterion, tender, sections) for criterion in tender.criteria)
     said = [(sentence, section) for section in memoire.sections for p in section.paragraphs for sentence in p.sentences]
     own = [(sentence, section) for sentence, section in said if sentence.claim != "asked"]
     verdicts = [point.verdict for section in sections for point in section.points]
@@ -148,10 +148,8 @@ def _exist(sentence: Sentence, section: Section) -> bool:
     return all(name in known for name in sentence.passages)
 
 
-def _criterion(
-    criterion: Criterion, plan: Sequence[PlanNode], sections: Sequence[SectionCoverage]
-) -> CriterionCoverage:
-    chapter = chapter_for(criterion, plan)
+def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionCoverage]) -> CriterionCoverage:
+    chapter = chapter_for(criterion, tender)
     verdicts = [
         point.verdict
         for s in sections

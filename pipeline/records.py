@@ -44,6 +44,10 @@ class Block(Record):
     """The page each row ends on, likewise."""
 
 
+Piece = Literal["RC", "CCAP", "CCTP", "AE", "BPU", "DPGF", "DQE", "CADRE", "LETTRE", "ANNEXE", "AUTRE"]
+"""What a file of a tender is."""
+
+
 class Document(Record):
     """One file, read."""
 
@@ -54,6 +58,8 @@ class Document(Record):
     blocks: tuple[Block, ...]
     scanned: tuple[int, ...] = ()
     """Pages that are images whose text is not read."""
+    piece: Piece | None = None
+    """Tender documents: the piece a person says it is; ``None`` where it is told from its content."""
     client: str | None = None
     """Past responses: who it was written for."""
     client_alias: str | None = None
@@ -181,15 +187,44 @@ class Change(Record):
     after: str | None
 
 
+class Conflict(Record):
+    """A value that a person corrected and that the buyer has since changed too; the person's is kept."""
+
+    field: str
+    key: str
+    kept: str | None
+    """The person's; ``None`` where they removed it."""
+    read: str | None
+    """What the new version of the tender says; ``None`` where it no longer says it."""
+
+
+class Origin(Record):
+    """Where a value comes from, when not from the rules of reading."""
+
+    field: str
+    """Name of the field of :class:`Tender`."""
+    key: str
+    """Which of its values: its label, number, code or words; the field's name for a single value."""
+    by: Literal["model", "person"]
+
+
+class Link(Record):
+    """What a criterion pays, or where a requirement or a deliverable is answered in the imposed plan."""
+
+    kind: Literal["criterion", "requirement", "deliverable"]
+    source: str
+    """Label of the criterion, identifier of the requirement, code of the deliverable."""
+    target: str
+    """Number of the chapter or section; empty where a person says that none answers."""
+    reason: str
+
+
 class Place(Record):
     """Where something stands, word for word."""
 
     document: str
     page: int | None
     quote: str
-
-
-Piece = Literal["RC", "CCAP", "CCTP", "AE", "BPU", "DPGF", "DQE", "CADRE", "LETTRE", "ANNEXE", "AUTRE"]
 
 
 class TenderDocument(Record):
@@ -226,6 +261,9 @@ class Tender(Record):
     inconsistencies: tuple[Inconsistency, ...] = ()
     documents: tuple[TenderDocument, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    links: tuple[Link, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    """Values that come from a model or a person; all others come from the rules."""
 
 
 # --- what is drafted ---------------------------------------------------------------------------------------

@@ -24,13 +24,21 @@ from pipeline.llm import LanguageModel, LlamaCpp
 from pipeline.outline import chosen, outline
 from pipeline.readers import read_all
 from pipeline.readers.docx import read_docx
-from pipeline.records import Change, CoverageReport, Hit, Memoire, Section, SectionBrief, Tender
+from pipeline.records import Change, Conflict, CoverageReport, Hit, Memoire, Section, SectionBrief, Tender
 from pipeline.retrieve import retrieve
 from pipeline.settings import Settings
 from pipeline.split import split
 from pipeline.tender import read_tender
-from pipeline.tender.versions import compare
-from pipeline.workspace import Dossier, last_reading, read_consultation, read_draft, write_draft, write_tender
+from pipeline.tender.versions import compare, merge
+from pipeline.workspace import (
+    Dossier,
+    last_reading,
+    read_consultation,
+    read_draft,
+    write_consultation,
+    write_draft,
+    write_reading,
+)
 
 Format = Literal["docx", "md", "html"]
 
@@ -41,28 +49,37 @@ class Reading:
 
     tender: Tender
     """What is believed: consultation.yaml, with a person's corrections."""
-    written: Path
-    """consultation.yaml, or consultation.lue.yaml beside it where a person has corrected the first."""
     unread: tuple[str, ...]
-    """One French line a document that could not be read."""
+    """One French line a document that could not be read, or not whole."""
     changes: tuple[Change, ...]
     """What differs from the reading before: the buyer has sent a new version."""
+    conflicts: tuple[Conflict, ...]
+    """Corrections of values that the buyer has changed since; the corrections are kept."""
 
 
 def read_dossier(dossier: Dossier, progress: Callable[[int, int], None] | None = None) -> Reading:
-    """Read the buyer's documents. Raises DossierError where none can be read."""
+    """Read the buyer's documents and put them together with what people corrected.
+
+    Raises DossierError where none can be read or consultation.yaml is wrong.
+    """
     documents, unread = read_all(dossier.dce_files(), "dce", progress)
     if not documents:
         raise DossierError(unread[0] if unread else "Aucun document dans ce dossier", where=dossier.dce)
-    tender = read_tender(documents)
     with dossier.lock():
         before = last_reading(dossier)
-        written = write_tender(dossier, tender)
+        mine = read_consultation(dossier) if dossier.consultation.is_file() else None
+        known = before.documents if before else ()
+        corrected = {item.name: item.piece for item in (mine.documents if mine else ()) if item not in known}
+        tender = read_tender(documents, corrected)
+        merged, conflicts = merge(before or tender, mine, tender) if mine else (tender, ())
+        if mine is None or merged != mine.model_copy(update={"origins": merged.origins}):
+            write_consultation(dossier, merged)
+        write_reading(dossier, tender)
         changes = compare(before, tender) if before else ()
         dossier.note(
-            "read", file=written.name, plan=len(tender.plan), criteria=len(tender.criteria), changes=len(changes)
+            "read", plan=len(merged.plan), criteria=len(merged.criteria), changes=len(changes), conflicts=len(conflicts)
         )
-    return Reading(read_consultation(dossier), written, tuple(unread), changes)
+    return Reading(read_consultation(dossier), tuple(unread), changes, conflicts)
 
 
 def index_dossier(dossier: Dossier, embedder: Embedder, settings: Settings) -> tuple[Index, Library, int]:

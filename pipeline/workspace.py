@@ -33,15 +33,15 @@ from pipeline.errors import DossierError
 from pipeline.readers import SUPPORTED
 from pipeline.readers.archive import is_archive, unpack
 from pipeline.records import Section, Tender
+from pipeline.tender.versions import with_origins
 from pipeline.weights import write_whole
 
 LAST_READING = ".lecture.json"
-"""The last reading, untouched by people: what a new version of the tender is compared with."""
-MARK = "# Empreinte du texte écrit par memoire :"
+"""The last reading, untouched by people: what corrections and a new version of the tender are compared with."""
 
 _HEADER = """\
 # Ce que l'acheteur impose, tel que memoire l'a lu. Corrigez ce fichier à la main : il fait foi ensuite.
-# Une nouvelle lecture n'écrase jamais vos corrections : elle écrit consultation.lue.yaml à côté.
+# Une nouvelle lecture garde vos corrections, prend ce que l'acheteur a changé, et signale les conflits.
 """
 _PLAN_EXAMPLE = """\
 # Aucun plan imposé n'a été trouvé. Pour en donner un, remplacez « plan: [] » par exemple par :
@@ -199,17 +199,18 @@ def open_dossier(root: Path) -> Dossier:
 # --- consultation.yaml -------------------------------------------------------------------------------------
 
 
-def write_tender(dossier: Dossier, tender: Tender) -> Path:
-    """Write what was read; beside the file, as consultation.lue.yaml, where a person has changed it."""
+def write_consultation(dossier: Dossier, tender: Tender) -> None:
+    """Write consultation.yaml; the text it replaces, comments included, stays as consultation.precedente.yaml."""
     body = yaml.safe_dump(tender.model_dump(mode="json"), allow_unicode=True, sort_keys=False, width=110)
-    note = "" if tender.plan else _PLAN_EXAMPLE
-    text = f"{_HEADER}{note}{MARK} {_mark(body)}\n{body}"
-    target = dossier.consultation
-    if target.is_file() and was_corrected(dossier):
-        target = dossier.root / "consultation.lue.yaml"
-    write_whole(target, text)
+    if dossier.consultation.is_file():
+        before = dossier.consultation.read_text(encoding="utf-8")
+        write_whole(dossier.root / "consultation.precedente.yaml", before)
+    write_whole(dossier.consultation, f"{_HEADER}{'' if tender.plan else _PLAN_EXAMPLE}{body}")
+
+
+def write_reading(dossier: Dossier, tender: Tender) -> None:
+    """Remember what was read, corrections apart."""
     write_whole(dossier.root / LAST_READING, tender.model_dump_json())
-    return target
 
 
 def last_reading(dossier: Dossier) -> Tender | None:
@@ -221,18 +222,9 @@ def last_reading(dossier: Dossier) -> Tender | None:
         return None
 
 
-def was_corrected(dossier: Dossier) -> bool:
-    """Whether a person has changed consultation.yaml since it was written."""
-    text = dossier.consultation.read_text(encoding="utf-8")
-    _, found, rest = text.partition(MARK)
-    if not found:
-        return True
-    mark, _, body = rest.partition("\n")
-    return mark.strip() != _mark(body)
-
-
 def read_consultation(dossier: Dossier) -> Tender:
-    """What consultation.yaml says. Raises DossierError, with the field, where it is absent or wrong."""
+    """What consultation.yaml says, with where each value comes from. Raises DossierError, with the field, where it is
+    absent or wrong."""
     if not dossier.consultation.is_file():
         raise DossierError(
             "Ce dossier n'a pas encore été lu",
@@ -240,7 +232,7 @@ def read_consultation(dossier: Dossier) -> Tender:
             remedy=f"Lancez « memoire read {dossier.root} ».",
         )
     try:
-        return Tender.model_validate(_yaml(dossier.consultation))
+        tender = Tender.model_validate(_yaml(dossier.consultation))
     except ValidationError as error:
         first = error.errors()[0]
         place = " → ".join(str(part) for part in first["loc"])
@@ -249,10 +241,8 @@ def read_consultation(dossier: Dossier) -> Tender:
             where=dossier.consultation,
             remedy="Corrigez ce champ.",
         ) from error
-
-
-def _mark(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()[:16]
+    reading = last_reading(dossier)
+    return with_origins(tender, reading) if reading else tender
 
 
 # --- drafts ------------------------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ from pipeline.export.word import to_docx
 from pipeline.llm import Prompt
 from pipeline.readers.docx import read_docx
 from pipeline.settings import Settings
+from pipeline.tender.links import chapter_for
 from pipeline.tender.versions import stale_sections
-from pipeline.workspace import Dossier, create, open_dossier, read_consultation, read_draft, was_corrected
+from pipeline.workspace import Dossier, create, open_dossier, read_consultation, read_draft
 from tests.conftest import CORPUS
 from tests.fakes import HashEmbedder, ScriptedModel
 
@@ -159,13 +160,14 @@ def test_a_text_changed_by_hand_is_never_overwritten(dossier: Dossier) -> None:
 
 
 def test_a_correction_is_believed_and_survives_the_next_reading(dossier: Dossier) -> None:
-    assert not was_corrected(dossier)
     text = dossier.consultation.read_text(encoding="utf-8")
-    dossier.consultation.write_text(text.replace("title: Pilotage", "title: Pilotage corrigé"), encoding="utf-8")
+    own = "# Relu par la direction technique\n" + text.replace("title: Pilotage", "title: Pilotage corrigé")
+    dossier.consultation.write_text(own, encoding="utf-8")
     result = run.read_dossier(dossier)
-    tender, written = result.tender, result.written
-    assert written.name == "consultation.lue.yaml"
-    assert any(node.title == "Pilotage corrigé" for node in tender.plan)
+    assert any(node.title == "Pilotage corrigé" for node in result.tender.plan)
+    assert result.conflicts == ()
+    assert {(o.field, o.by) for o in result.tender.origins} == {("plan", "person")}
+    assert dossier.consultation.read_text(encoding="utf-8") == own, "nothing to merge: comments stay"
 
 
 def test_a_wrong_correction_names_the_field(dossier: Dossier) -> None:
@@ -278,5 +280,66 @@ Article 2 - Jugement des offres
     )
     held.write_text(changed, encoding="utf-8")
     changes = run.read_dossier(dossier).changes
-    assert {(change.field, change.kind) for change in changes} == {("plan", "changed"), ("criterion", "changed")}
+    assert {(change.field, change.kind) for change in changes} == {("plan", "changed"), ("criteria", "changed")}
     assert stale_sections(changes, run.read_consultation(dossier).plan) == ("2",)
+
+
+RECTIFIED = """RÈGLEMENT DE LA CONSULTATION
+
+Article 1 - Plan du mémoire technique
+1. Organisation
+- moyens humains
+2. Méthode
+- phasage
+3. Délais
+- planning
+
+Article 2 - Jugement des offres
+- Prix : 40 %
+- Valeur technique : 60 %
+"""
+
+
+def test_a_correction_meets_a_new_version_of_the_tender(tmp_path: Path) -> None:
+    rc = tmp_path / "rc.txt"
+    rc.write_text(RECTIFIED, encoding="utf-8")
+    dossier, _ = create(tmp_path / "d", [rc], [])
+    run.read_dossier(dossier)
+    text = dossier.consultation.read_text(encoding="utf-8")
+    mine = yaml.safe_load(text)
+    mine["buyer"] = "Ville de Brumeval"
+    mine["criteria"][0]["weight"] = 35
+    mine["plan"].append({"number": "4", "title": "Annexes", "level": 1})
+    mine["documents"][0]["piece"] = "CADRE"
+    dossier.consultation.write_text(yaml.safe_dump(mine, allow_unicode=True), encoding="utf-8")
+    new = RECTIFIED.replace("Prix : 40", "Prix : 30").replace("technique : 60", "technique : 70")
+    dossier.dce_files()[0].write_text(new.replace("- planning", "- planning détaillé"), encoding="utf-8")
+    result = run.read_dossier(dossier)
+    assert [(c.label, c.weight) for c in result.tender.criteria] == [("Prix", 35), ("Valeur technique", 70)]
+    assert [(c.field, c.kept, c.read) for c in result.conflicts] == [("criteria", "Prix : 35 %", "Prix : 30 %")]
+    assert result.tender.buyer == "Ville de Brumeval"
+    assert [node.title for node in result.tender.plan] == ["Organisation", "Méthode", "Délais", "Annexes"]
+    assert result.tender.plan[2].points == ("planning détaillé",)
+    assert result.tender.documents[0].piece == "CADRE"
+    assert {o.field for o in result.tender.origins if o.by == "person"} == {"buyer", "criteria", "plan", "documents"}
+    kept = dossier.root / "consultation.precedente.yaml"
+    assert yaml.safe_load(kept.read_text(encoding="utf-8"))["criteria"][0]["weight"] == 35
+    assert run.read_dossier(dossier).conflicts == (), "told once: the correction now stands against what was read"
+
+
+def test_links_give_their_reason_and_can_be_corrected(dossier: Dossier) -> None:
+    tender = read_consultation(dossier)
+    links = {(link.kind, link.source): link for link in tender.links}
+    support = next(link for (kind, _), link in links.items() if kind == "criterion" and link.target == "4")
+    assert support.reason == "chapitre nommé"
+    assert links["deliverable", "D5"].target == "4.4"
+    assert "réversibilité" in links["deliverable", "D5"].reason
+    assert {link.kind for link in tender.links} == {"criterion", "requirement", "deliverable"}
+    mine = yaml.safe_load(dossier.consultation.read_text(encoding="utf-8"))
+    next(x for x in mine["links"] if x["source"] == support.source)["target"] = "2"
+    dossier.consultation.write_text(yaml.safe_dump(mine, allow_unicode=True), encoding="utf-8")
+    corrected = run.read_dossier(dossier).tender
+    criterion = next(c for c in corrected.criteria if c.label == support.source)
+    node = chapter_for(criterion, corrected)
+    assert node is not None
+    assert node.number == "2"

@@ -37,7 +37,10 @@ OPENING = 14
 
 
 def piece(document: Document) -> Piece:
-    """The piece a document is. A title alone on its line wins over a mention, a mention over the file's name."""
+    """The piece a document is: as a person said, else by its content, where a title alone on its line wins over a
+    mention and a mention over the file's name."""
+    if document.piece is not None:
+        return document.piece
     opening = [fold(block.text) for block in document.blocks[:OPENING] if block.kind != "toc"]
     for texts in ([text for text in opening if len(text) < 90], opening):
         for text in texts:

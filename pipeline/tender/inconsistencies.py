@@ -361,9 +361,9 @@ def _chapters(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsi
     chapters = [node for node in tender.plan if node.level == 1 and node.number != "ANNEXES"]
     if len(chapters) < 2 or not tender.criteria:
         return
-    paid = {node.number for criterion in tender.criteria if (node := chapter_for(criterion, tender.plan)) is not None}
+    paid = {node.number for criterion in tender.criteria if (node := chapter_for(criterion, tender)) is not None}
     for criterion in tender.criteria:
-        if re.search(r"\bchapitre\s+\w+", fold(criterion.label)) and chapter_for(criterion, tender.plan) is None:
+        if re.search(r"\bchapitre\s+\w+", fold(criterion.label)) and chapter_for(criterion, tender) is None:
             yield Inconsistency(
                 message=f"Le critère « {criterion.label} » renvoie à un chapitre que le plan imposé ne contient pas.",
                 places=(_criterion_place(documents, criterion),),
