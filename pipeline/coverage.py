@@ -154,7 +154,7 @@ def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionC
         point.verdict
         for s in sections
         for point in s.points
-        if chapter is not None and (s.number == chapter.number or s.number.startswith(f"{chapter.number}."))
+        if chapter is not None and (s.number == chapter.name or s.number.startswith(f"{chapter.name}."))
     ]
     coverage = sum({"covered": 1.0, "partial": 0.5}.get(v, 0.0) for v in verdicts) / len(verdicts) if verdicts else None
     points = None if coverage is None or criterion.weight is None else coverage * criterion.weight

@@ -31,7 +31,7 @@ def outline(plan: Sequence[PlanNode]) -> list[SectionBrief]:
         if points:
             briefs.append(
                 SectionBrief(
-                    number=node.number,
+                    number=node.name,
                     title=node.title,
                     level=node.level,
                     chapter=chapter,

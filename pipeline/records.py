@@ -37,7 +37,7 @@ class Block(Record):
     marker: str = ""
     """The list marker or automatic number that precedes the text: « • », « a) », « 1.2 »."""
     rows: tuple[tuple[str, ...], ...] = ()
-    """Table only: cells by row, the header row first where there is one."""
+    """Table only: cells by row, the header row first where there is one; paragraphs of a cell on lines of their own."""
     row_pages: tuple[int, ...] = ()
     """Table only: the page each row begins on, where the table spans several; empty otherwise."""
     row_ends: tuple[int, ...] = ()
@@ -108,6 +108,8 @@ class Criterion(Record):
     page: int | None = None
     note: str = ""
     """What the buyer adds on how it is appreciated."""
+    lot: str | None = None
+    """Number of the lot it is for, where lots have lists of their own."""
 
 
 class PlanPart(Record):
@@ -130,6 +132,13 @@ class PlanNode(Record):
     expected: str | None = None
     evidence: str | None = None
     page: int | None = None
+    ref: str = ""
+    """What names it here where the buyer gives no number, or one number twice; empty elsewhere."""
+
+    @property
+    def name(self) -> str:
+        """What names it in commands, links and files; unique in the plan."""
+        return self.ref or self.number
 
     @property
     def heading(self) -> str:

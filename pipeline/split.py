@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
+from pipeline.french import fold_spaces
 from pipeline.records import Block, Document, Passage, SourceKind
 
 _REQUIREMENT = re.compile(r"^(?:EX|EXI|EXG|EF|ENF|REQ|RQ|EM)[\s\-_.]?\d{1,4}\b")
@@ -128,12 +129,12 @@ def _table(rows: Sequence[tuple[str, ...]], limit: int) -> Iterator[str]:
         return
     header, body = rows[0], rows[1:]
     if not body:
-        yield " | ".join(cell for cell in header if cell)
+        yield " | ".join(fold_spaces(cell) for cell in header if cell)
         return
     group: list[str] = []
     for row in body:
         cells = [f"{name} : {cell}" if name else cell for name, cell in zip(header, row, strict=True) if cell]
-        text = " ; ".join(cells)
+        text = fold_spaces(" ; ".join(cells))
         if group and len("\n".join(group)) + len(text) + 1 > limit:
             yield "\n".join(group)
             group = []

@@ -33,6 +33,7 @@ from pipeline.errors import DossierError
 from pipeline.readers import SUPPORTED
 from pipeline.readers.archive import is_archive, unpack
 from pipeline.records import Section, Tender
+from pipeline.tender.plan import with_refs
 from pipeline.tender.versions import with_origins
 from pipeline.weights import write_whole
 
@@ -241,6 +242,7 @@ def read_consultation(dossier: Dossier) -> Tender:
             where=dossier.consultation,
             remedy="Corrigez ce champ.",
         ) from error
+    tender = tender.model_copy(update={"plan": with_refs(tender.plan)})
     reading = last_reading(dossier)
     return with_origins(tender, reading) if reading else tender
 

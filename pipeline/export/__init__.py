@@ -57,7 +57,7 @@ def gaps(memoire: Memoire) -> list[tuple[Section, Paragraph]]:
 
 
 def section_of(memoire: Memoire, node: PlanNode) -> Section | None:
-    return next((section for section in memoire.sections if section.number == node.number), None)
+    return next((section for section in memoire.sections if section.number == node.name), None)
 
 
 def is_leaf(memoire: Memoire, node: PlanNode) -> bool:

@@ -181,7 +181,7 @@ def deadly(tender: Tender) -> tuple[str, ...]:
 
 def _pays(tender: Tender, criterion: Criterion) -> str:
     chapter = chapter_for(criterion, tender)
-    return f"  → chapitre {chapter.number}" if chapter else ""
+    return f"  → chapitre {chapter.name}" if chapter else ""
 
 
 def _page(page: int | None) -> str:

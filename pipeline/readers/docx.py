@@ -30,7 +30,7 @@ from lxml import etree
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
-from pipeline.readers.lines import is_toc, split_marker
+from pipeline.readers.lines import is_toc, soft_lines, split_marker
 from pipeline.readers.text import table_block
 from pipeline.records import Block
 
@@ -171,9 +171,7 @@ class _Walker:
             if rows:
                 yield table_block(rows, page=self.page)
             return
-        block = self._paragraph(item)
-        if block:
-            yield block
+        yield from self._paragraph(item)
         yield from self._beside(item)
 
     def _beside(self, paragraph: Paragraph) -> Iterator[Block]:
@@ -205,18 +203,26 @@ class _Walker:
         parts: list[str] = []
         for item in cell.iter_inner_content():
             if isinstance(item, Table):
-                parts.extend(" ".join(row) for row in self._rows(item))
+                parts.extend(fold_spaces(" ".join(row)) for row in self._rows(item))
             else:
                 number = self.numbering.label(item, self.styles)
-                text = self._text(item)
-                parts.append(f"{number} {text}".strip())
-        return fold_spaces(" ".join(parts))
+                # a line break in a cell separates as a paragraph does
+                lines = [fold_spaces(line) for line in self._text(item, line_break="\n").split("\n")]
+                lines[0] = f"{number} {lines[0]}".strip()
+                parts += lines
+        return "\n".join(part for part in parts if part)
 
-    def _paragraph(self, paragraph: Paragraph) -> Block | None:
-        text = fold_spaces(self._text(paragraph))
-        if not text:
-            return None
+    def _paragraph(self, paragraph: Paragraph) -> Iterator[Block]:
+        """The paragraph's block; several where its writer typed a list with line breaks."""
+        lines = [fold_spaces(line) for line in soft_lines(self._text(paragraph, line_break="\n"))]
+        if not lines:
+            return
         number = self.numbering.label(paragraph, self.styles)
+        yield self._line(paragraph, lines[0], number)
+        for text in lines[1:]:
+            yield self._line(paragraph, text, "")
+
+    def _line(self, paragraph: Paragraph, text: str, number: str) -> Block:
         page = self.first_page
         level = self.styles.heading_level(paragraph)
         if is_toc(text) or self.styles.is_toc(paragraph):
@@ -231,7 +237,7 @@ class _Walker:
             return Block(kind="item", text=rest, page=page, marker=marker, level=1)
         return Block(kind="paragraph", text=text, page=page)
 
-    def _text(self, paragraph: Paragraph) -> str:
+    def _text(self, paragraph: Paragraph, line_break: str = " ") -> str:
         """The paragraph's final text: insertions in, deletions and field codes out; counts page breaks passed."""
         parts: list[str] = []
         self.first_page = 0
@@ -242,7 +248,7 @@ class _Walker:
             if tag == qn("w:t") and not _within(node, (qn("w:del"), qn("w:moveFrom"), _TEXT_BOX), paragraph._p):
                 parts.append(node.text or "")
             elif tag in (qn("w:tab"), qn("w:br"), qn("w:cr")) and node.getparent().tag == qn("w:r"):
-                parts.append("\t" if tag == qn("w:tab") else " ")
+                parts.append("\t" if tag == qn("w:tab") else line_break)
             elif tag == qn("w:noBreakHyphen"):
                 parts.append("-")
             if tag == qn("w:lastRenderedPageBreak"):

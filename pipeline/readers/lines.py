@@ -88,6 +88,23 @@ def split_marker(text: str) -> tuple[str, str]:
     return "", text
 
 
+def soft_lines(text: str) -> list[str]:
+    """A paragraph's lines, where its writer broke them by hand to make a list: each begins with a mark or a number."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    joined: list[str] = []
+    for line in lines:
+        starts = bool(split_marker(line)[0]) or bool(_TYPED_NUMBER.match(line))
+        closed = bool(joined) and joined[-1].endswith((".", ";", ":")) and line[:1].isupper()
+        if joined and not starts and not closed:
+            joined[-1] = f"{joined[-1]} {line}"
+        else:
+            joined.append(line)
+    return joined
+
+
+_TYPED_NUMBER = re.compile(r"^\d{1,2}(?:\.\d{1,2})*\s*[.)°–—\-/]")
+
+
 def is_toc(text: str) -> bool:
     """A table-of-contents line: leaders and a page number at its end."""
     return bool(_TOC.search(text[-TOC_TAIL:]))

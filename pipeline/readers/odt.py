@@ -476,6 +476,5 @@ class _Walker:
         parts: list[str] = []
         for block in self.walk(cell):
             pages.append(block.page or self.page)
-            lines = [" ".join(filter(None, row)) for row in block.rows] or [f"{block.marker} {block.text}"]
-            parts += lines
-        return fold_spaces(" ".join(parts))
+            parts += [" ".join(filter(None, row)) for row in block.rows] or [f"{block.marker} {block.text}"]
+        return "\n".join(text for part in parts if (text := fold_spaces(part)))

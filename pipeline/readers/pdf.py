@@ -192,7 +192,9 @@ def _placed(textpage: pdfium.PdfTextPage, text: str, start: int, number: int) ->
         size = round((middle[3] - middle[1]) / 0.72, 1)
     x, y = ctypes.c_double(), ctypes.c_double()
     raw.FPDFText_GetCharOrigin(textpage.raw, sample, x, y)
-    line = Line(text=text, page=number, x0=left[0], x1=right[2], gap=0.0, size=size, bold=_is_bold(textpage, sample))
+    # a title run into its paragraph is bold at its beginning only
+    bold = _is_bold(textpage, sample) and _is_bold(textpage, start + inner[-1])
+    line = Line(text=text, page=number, x0=left[0], x1=right[2], gap=0.0, size=size, bold=bold)
     return _Placed(line, middle[1], middle[3], y.value)
 
 

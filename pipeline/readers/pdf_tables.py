@@ -72,7 +72,7 @@ def _page_tables(page: pdfplumber.page.Page) -> list[Table]:
         return []
     found = []
     for table in page.find_tables():
-        rows = tuple(tuple(fold_spaces(_dehyphenate(cell or "")) for cell in row) for row in table.extract())
+        rows = tuple(tuple(_paragraphs(_dehyphenate(cell or "")) for cell in row) for row in table.extract())
         rows = tuple(row for row in rows if any(row))
         columns = {i for row in rows for i, cell in enumerate(row) if cell}
         if len(rows) >= 2 and len(columns) >= 2:
@@ -89,6 +89,29 @@ def _spans(table: Any, columns: Sequence[int]) -> tuple[tuple[float, float], ...
         boxes = [row.cells[column] for row in table.rows if column < len(row.cells) and row.cells[column]]
         found.append((max((box[0] for box in boxes), default=0.0), min((box[2] for box in boxes), default=0.0)))
     return tuple(found)
+
+
+def _paragraphs(text: str) -> str:
+    """The lines of a cell joined into its paragraphs, one a line: a line that left room for the next one's first word
+    ended a paragraph, as does one before a bullet."""
+    lines = [fold_spaces(line) for line in text.split("\n")]
+    lines = [line for line in lines if line]
+    width = max((len(line) for line in lines), default=0)
+    joined = ""
+    for number, line in enumerate(lines):
+        if not number:
+            joined = line
+            continue
+        before, word = lines[number - 1], line.split(" ")[0]
+        roomy = len(before) + 1 + len(word) <= ROOM * width and (line[:1].isupper() or line[:1].isdigit())
+        closed = before.endswith((";", ":")) and not line[:1].islower()
+        joined += f"\n{line}" if _BULLETED.match(line) or roomy or closed else f" {line}"
+    return joined
+
+
+_BULLETED = re.compile(r"[•●▪■–—\-➢→*]\s|[a-z]\)\s")
+ROOM = 0.85
+"""Share of a cell's longest line: letters differ in width, so a line nearly as long as it may be full."""
 
 
 def _dehyphenate(text: str) -> str:
@@ -109,5 +132,5 @@ def rows_to_append(rows: list[tuple[str, ...]], more: Sequence[tuple[str, ...]])
     if rest and rest[0] == rows[0]:
         rest.pop(0)
     if rest and len(rows) > 1 and not rest[0][0] and any(rest[0][1:]):
-        rows[-1] = tuple(f"{a} {b}".strip() for a, b in zip(rows[-1], rest.pop(0), strict=True))
+        rows[-1] = tuple(f"{a}\n{b}".strip() for a, b in zip(rows[-1], rest.pop(0), strict=True))
     return rest

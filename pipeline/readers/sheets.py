@@ -161,7 +161,7 @@ def _regions(rows: Iterator[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]
 def _text(value: _Value, *, percent: bool) -> str:
     """A value as it reads: « oui », « 12,5 », « 30% », « 2026-03-02 », « 2026-03-02T12:00 », « 26:30 »."""
     if isinstance(value, str):
-        return fold_spaces(value)
+        return "\n".join(text for line in value.splitlines() if (text := fold_spaces(line)))
     if isinstance(value, bool):
         return "oui" if value else "non"
     if isinstance(value, int | float):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from pipeline.errors import DocumentError
+from pipeline.french import fold_spaces
 from pipeline.readers.lines import Line, assemble
 from pipeline.records import Block
 
@@ -114,7 +115,7 @@ def table_block(
     rows: Sequence[tuple[str, ...]], page: int | None, row_pages: Sequence[int] = (), row_ends: Sequence[int] = ()
 ) -> Block:
     """A table block whose text is its rows, cells joined by « | »."""
-    text = "\n".join(" | ".join(cell for cell in row if cell) for row in rows)
+    text = "\n".join(" | ".join(fold_spaces(cell) for cell in row if cell) for row in rows)
     if len({*row_pages, *row_ends}) < 2:
         return Block(kind="table", text=text, page=page, rows=tuple(rows))
     return Block(

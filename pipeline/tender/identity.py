@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.french import MONTHS, fold, fold_spaces, sentences
+from pipeline.french import MONTHS, fold, fold_spaces, sentences, stems
 from pipeline.records import Block, Deadline, Document
 
 _MONTHS = {fold(name): number for number, name in enumerate(MONTHS, start=1)}
@@ -32,6 +32,24 @@ _REFERENCE = re.compile(
     r"(?:n\s?°|N\s?°|num[ée]ro|:|r[ée]f[ée]rence\s*:?|\s)\s*:?\s*"
     r"(?P<ref>(?=[A-Z0-9/_.\-]*\d)(?=[A-Z0-9/_.\-]*[A-Z/_\-])[A-Z0-9][A-Z0-9/_.\-]{3,})(?![a-z])"
 )
+_THING = "consultation|march[ée]|dossier|proc[ée]dure|affaire"
+_CODE = r"(?=[\w/.\-]*\d)(?=[\w/.\-]*(?:[A-Z/_\-]|\d{5}))[A-Z0-9][\w/.\-]{3,}[A-Z0-9]"
+_COVER_REFERENCE = re.compile(
+    rf"(?i:(?:\bn\s?°\s?|\br[ée]f(?:[ée]rence)?s?\b\s?)(?:d['’]affaire|acheteur|de (?:la )?(?:{_THING}))?"
+    r"|\bmapa|\baoo|\baor|\baffaire|\bdossier)"
+    rf"\s*[.:|n°\s]*(?P<ref>{_CODE})(?![\w])"
+)
+"""On a first page: « N° 25R0117 », « Réf. : AOO-25-0418 », « MAPA 2025-INF-07 »."""
+SHARED_STEMS = 2
+"""Stems that the line of a first page and the sentence on the object share where both name the contract."""
+COVER = 16
+"""Blocks of a first page."""
+_STATUS = re.compile(
+    r"^(?:etablissement public|societe (?:anonyme|d.economie|publique)|office public|syndicat mixte$"
+    r"|sem\b.{0,10}au capital|direction|service|pole|cellule|siret|association"
+    r"|groupement (?!hospitalier|de commandes?|d.interet))\b"
+)
+"""Lines that say what a body is, or a part of it, rather than its name."""
 _BUYER_LABEL = re.compile(
     r"^(?:acheteur|pouvoir adjudicateur|entit[ée] adjudicatrice|ma[iî]tre d.ouvrage|"
     r"identification (?:du pouvoir adjudicateur|de l.acheteur)|"
@@ -40,16 +58,23 @@ _BUYER_LABEL = re.compile(
 )
 _BUYER_SENTENCE = re.compile(
     r"(?:est (?:passée|lancée|organisée)(?: et pilotée)? par|pouvoir adjudicateur (?:est|:)|"
-    r"acheteur (?:est|:))\s*:?\s*(?P<name>(?:l[ea']\s?|les\s)?[A-ZÀ-Þ][^.;,]{5,120})"
+    r"(?<!profil d['’])acheteur (?:est|:))\s*:?\s*(?P<name>(?:l[ea']\s?|les\s)?[A-ZÀ-Þ][^.;,]{5,120})"
 )
 _OBJECT_TITLE = re.compile(
     r"\bobjet (?:de la |du |de l.|des )?(?:consultation|marche|accord|contrat|prestations?|appel)|^[\d. \-–]*objet$"
 )
+_COVER_OBJECT = re.compile(
+    r"^(?:objet|op[ée]ration|intitul[ée])(?: (?:du march[ée]|de la consultation|de l['’](?:accord-cadre|op[ée]ration)"
+    r"|du contrat|des prestations|de la concession))?\s*:\s*(?P<object>.*)$",
+    re.IGNORECASE,
+)
 _OBJECT_LABEL = re.compile(r"^objet\s*:\s*(?P<object>.{10,400})$", re.IGNORECASE)
 _NOT_OBJECT = re.compile(
-    r"reglement|^(?:marche|accord-cadre|consultation|procedure|reference|affaire|"
-    r"mapa)\b.{0,40}(?:n\s?°|\d)|^(?:marche|accord-cadre)"
-    r" (?:public|de|a)\b.{0,40}$|^article|^\d|direction|document fictif|date|heure|cedex|\brue\b|remise"
+    r"reglement|^(?:marche|accord-cadre|consultation|procedure|reference|affaire|mapa)\b.{0,40}(?:n\s?°|\d)"
+    r"|^(?:marches?|accord-cadre|contrat) (?:publics?|de|a|d.)\b.{0,40}$|^appel d.offres|^procedure|^articles?|^\d"
+    r"|direction|document fictif|date|heure|cedex|remise|\b\d{5}\b|^(?:tel|fax|siret|adresse|courriel|http|www)|@"
+    r"|\b(?:rue|route|avenue|boulevard|quai|place|allee|chemin|esplanade|cours) (?:d|l)|^hotel d|^mairie\b|sommaire"
+    r"|^phase\b"
 )
 _BODY = re.compile(
     r"^(?:la |le |l.|les )?(?:commune|ville|mairie|communaute|metropole|departement|conseil|region|"
@@ -79,7 +104,18 @@ SUBJECTS = (
 
 
 def read_object(documents: Sequence[Document]) -> str | None:
-    """What the consultation is for: under a heading « Objet », else the sentence that says « a pour objet »."""
+    """What the consultation is for: said on the first page, else the sentence that says « a pour objet », else the
+    line of the first page that names the contract, else what stands under a heading « Objet »."""
+    for document in documents:
+        blocks = _text_blocks(document)[:COVER]
+        for block, following in zip(blocks, [*blocks[1:], None], strict=False):
+            labelled = _COVER_OBJECT.match(block.text)
+            rows = [row for row in block.rows if _COVER_OBJECT.match(f"{row[0]} :")]
+            said = rows[0][-1] if rows else labelled["object"] if labelled else ""
+            if labelled and not said and following is not None and following.kind != "table":
+                said = following.text
+            if len(said) > 12:
+                return fold_spaces(said).rstrip(" .")
     titled: list[str] = []
     for document in documents:
         blocks = _text_blocks(document)
@@ -87,24 +123,18 @@ def read_object(documents: Sequence[Document]) -> str | None:
             if block.kind == "heading" and _OBJECT_TITLE.search(fold(block.text)):
                 text = _first_paragraph(blocks, position)
                 titled += [text] if text else []
-    for text in titled:
-        match = _OBJECT.search(text)
-        if match:
-            return fold_spaces(match["object"])
-    if titled:
-        return sentences(titled[0])[0].rstrip(".")
-    for document in documents:
-        for block in _text_blocks(document):
-            match = _OBJECT.search(block.text) or _OBJECT_LABEL.match(block.text)
-            if match:
-                return fold_spaces(match["object"]).rstrip(".")
-    return _title_page(documents)
+    texts = [*titled, *(block.text for document in documents for block in _text_blocks(document))]
+    said = next((m["object"] for text in texts if (m := _OBJECT.search(text) or _OBJECT_LABEL.match(text))), None)
+    cover = _title_page(documents)
+    if said and not (cover and len(set(stems(cover)) & set(stems(said))) >= SHARED_STEMS):
+        return fold_spaces(said).rstrip(" .")
+    return cover or (sentences(titled[0])[0].rstrip(".") if titled else None)
 
 
 def _title_page(documents: Sequence[Document]) -> str | None:
     """The line of a first page that names the contract: neither the buyer, nor the piece, nor a reference or a date."""
     for document in documents:
-        for block in _text_blocks(document)[:9]:
+        for block in _text_blocks(document)[:COVER]:
             folded = fold(block.text)
             other = _BODY.match(folded) or _NOT_OBJECT.search(folded) or _DATE.search(folded)
             if 20 < len(block.text) < 200 and not other and not block.text.rstrip().endswith((".", ":")):
@@ -117,6 +147,9 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
     for document in documents:
         blocks = _text_blocks(document)
         for position, block in enumerate(blocks):
+            for row in block.rows[:8]:
+                if len(row) > 1 and row[1].strip() and _BUYER_LABEL.match(row[0].strip()):
+                    return _name(row[1].split("\n")[0])
             match = _BUYER_LABEL.match(_unnumbered(block.text)) if len(block.text) < 200 else None
             if match and len(match["rest"].strip()) > 3:
                 return _name(match["rest"])
@@ -130,9 +163,15 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
             if match and block.kind == "paragraph":
                 return _name(match["name"])
     for document in documents:
-        for block in _text_blocks(document)[:8]:
-            if _BODY.match(fold(block.text)) and len(block.text) < 110 and not block.text.rstrip().endswith("."):
+        cover = _text_blocks(document)[:COVER]
+        for before, block in zip([None, *cover], cover, strict=False):
+            folded = fold(block.text)
+            if not _BODY.match(folded) or len(block.text) >= 110 or block.text.rstrip().endswith((".", ":")):
+                continue
+            if not _STATUS.match(folded):
                 return fold_spaces(block.text).strip(" -–")
+            if before is not None and 5 < len(before.text) < 90 and not _NOT_OBJECT.search(fold(before.text)):
+                return fold_spaces(before.text).strip(" -–")
     return None
 
 
@@ -162,10 +201,12 @@ def _name(text: str) -> str:
 def read_reference(documents: Sequence[Document]) -> str | None:
     """The consultation's number, from the first pages."""
     for document in documents:
-        for block in document.blocks[:60]:
-            match = _REFERENCE.search(block.text) if block.kind != "toc" else None
-            if match:
-                return match["ref"].rstrip(".-/_")
+        blocks = _text_blocks(document)
+        for pattern, reach in ((_COVER_REFERENCE, COVER), (_REFERENCE, 60)):
+            for block in blocks[:reach]:
+                match = pattern.search(block.text)
+                if match and not re.match(r"[LRD]\.?\s?\d|\d{4}-\d{4}$|\d{2}/\d{2}/\d{4}|\d{5}$", match["ref"]):
+                    return match["ref"].rstrip(".-/_")
     return None
 
 
@@ -179,21 +220,24 @@ def read_deadlines(documents: Sequence[Document]) -> tuple[Deadline, ...]:
                 heading = block.text
             if block.kind not in ("paragraph", "item", "table"):
                 continue
-            for sentence in sentences(_LEADERS.sub(" ", block.text)):
+            # a row of a table says one thing, and a line of a text several
+            lines = block.text.split("\n") if block.kind == "table" else sentences(_LEADERS.sub(" ", block.text))
+            for sentence in lines:
                 folded = _LEGAL.sub(" ", fold(sentence))
-                dated = _DATE.search(folded)
                 context = folded if _CLOSES.search(folded) else fold(heading)
-                if not dated or not _CLOSES.search(context):
+                if not _CLOSES.search(context):
                     continue
                 label = _label(sentence, heading)
-                hour = _HOUR.search(folded[dated.end() :])
-                if hour is None and following is not None and re.match(r"heures?\s*:", fold(following.text)):
-                    hour = _HOUR.search(fold(following.text))
-                date = _iso(dated, hour)
-                deadline = Deadline(label=label, date=date, text=fold_spaces(sentence))
-                key = (_subject(deadline) or label, date)
-                if key not in found or len(label) < len(found[key].label):
-                    found[key] = deadline
+                ends = [match.start() for match in _DATE.finditer(folded)][1:]
+                for dated, end in zip(_DATE.finditer(folded), [*ends, None], strict=False):
+                    hour = _HOUR.search(folded[dated.end() : end])
+                    if hour is None and following is not None and re.match(r"heures?\s*:", fold(following.text)):
+                        hour = _HOUR.search(fold(following.text))
+                    date = _iso(dated, hour)
+                    deadline = Deadline(label=label, date=date, text=fold_spaces(sentence))
+                    key = (_subject(deadline) or label, date)
+                    if key not in found or len(label) < len(found[key].label):
+                        found[key] = deadline
     return tuple(sorted(found.values(), key=lambda deadline: (deadline.date or "", deadline.label)))
 
 

@@ -361,7 +361,7 @@ def _chapters(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsi
     chapters = [node for node in tender.plan if node.level == 1 and node.number != "ANNEXES"]
     if len(chapters) < 2 or not tender.criteria:
         return
-    paid = {node.number for criterion in tender.criteria if (node := chapter_for(criterion, tender)) is not None}
+    paid = {node.name for criterion in tender.criteria if (node := chapter_for(criterion, tender)) is not None}
     for criterion in tender.criteria:
         if re.search(r"\bchapitre\s+\w+", fold(criterion.label)) and chapter_for(criterion, tender) is None:
             yield Inconsistency(
@@ -370,7 +370,7 @@ def _chapters(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsi
                 question="À quel chapitre du plan imposé ce critère renvoie-t-il ?",
             )
     technical = [criterion for criterion in tender.criteria if not is_price(criterion)]
-    unpaid = [node for node in chapters if node.number not in paid]
+    unpaid = [node for node in chapters if node.name not in paid]
     one_list = abs(sum(criterion.weight or 0 for criterion in tender.criteria) - 100) < 0.5
     if one_list and len(technical) == len(chapters) and len(unpaid) == 1:
         node = unpaid[0]

@@ -39,7 +39,7 @@ def find_links(tender: Tender) -> tuple[Link, ...]:
 def chapter_for(criterion: Criterion, tender: Tender) -> PlanNode | None:
     """The chapter a criterion pays, by the tender's links."""
     target = next((x.target for x in tender.links if x.kind == "criterion" and x.source == criterion.label), None)
-    return next((node for node in tender.plan if node.number == target), None)
+    return next((node for node in tender.plan if node.name == target), None)
 
 
 def _criterion(criterion: Criterion, plan: Sequence[PlanNode]) -> Iterator[Link]:
@@ -63,7 +63,7 @@ def _criterion(criterion: Criterion, plan: Sequence[PlanNode]) -> Iterator[Link]
     if shared(best) >= KINSHIP:
         own = {s for node in _own(best, plan) for text in (node.title, *node.points) for s in stems(text)}
         yield Link(
-            kind="criterion", source=criterion.label, target=best.number, reason=_reason(criterion.label, wanted & own)
+            kind="criterion", source=criterion.label, target=best.name, reason=_reason(criterion.label, wanted & own)
         )
 
 
@@ -84,7 +84,7 @@ def _deliverable(item: Deliverable, plan: Sequence[PlanNode], words: Mapping[str
         if any(
             code.search(fold(text)) for text in (node.title, *node.points, node.expected or "", node.evidence or "")
         ):
-            yield Link(kind="deliverable", source=item.code, target=node.number, reason=f"{item.code} y est nommé")
+            yield Link(kind="deliverable", source=item.code, target=node.name, reason=f"{item.code} y est nommé")
             return
     yield from _by_words("deliverable", item.code, item.title, words)
 
@@ -102,7 +102,7 @@ def _vocabulary(plan: Sequence[PlanNode]) -> dict[str, Counter[str]]:
             chapter = node.title
         parts = [text for part in node.parts for text in (part.title, *part.points)]
         texts = (node.title, node.title, chapter, *node.points, *parts, node.expected or "", node.evidence or "")
-        found[node.number] = Counter(stem for text in texts for stem in stems(text))
+        found[node.name] = Counter(stem for text in texts for stem in stems(text))
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.french import fold, sentences
+from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Document, Requirement
 from pipeline.tender.classify import piece
 
@@ -61,7 +61,7 @@ def _numbered(document: Document) -> list[Requirement]:
     for block in document.blocks:
         if block.kind == "heading":
             article = block.text
-        rows = [" – ".join(cell for cell in row if cell) for row in block.rows]
+        rows = [" – ".join(fold_spaces(cell) for cell in row if cell) for row in block.rows]
         for line in rows if block.kind == "table" else [block.text]:
             match = _NUMBERED.match(line)
             if match:

@@ -43,7 +43,7 @@ def compare(old: Tender, new: Tender) -> tuple[Change, ...]:
 def stale_sections(changes: Sequence[Change], plan: Sequence[PlanNode]) -> tuple[str, ...]:
     """Numbers of the sections whose own entry in the plan changed or is new, in plan order."""
     touched = {change.key for change in changes if change.field == "plan" and change.kind != "removed"}
-    return tuple(node.number for node in plan if node.number in touched)
+    return tuple(node.name for node in plan if node.name in touched)
 
 
 def merge(base: Tender, mine: Tender, theirs: Tender) -> tuple[Tender, tuple[Conflict, ...]]:
@@ -168,7 +168,7 @@ _SINGLE = ("object", "buyer", "reference")
 _FIELDS = (
     _Field("criteria", lambda c: fold(c.label), _criterion),
     _Field("selection_criteria", lambda c: fold(c.label), _criterion),
-    _Field("plan", lambda n: n.number or fold(n.title), _node),
+    _Field("plan", lambda n: n.name or fold(n.title), _node),
     _Field("plan_rules", fold, str),
     _Field("distinctions", fold, str),
     _Field("deliverables", lambda d: d.code, _deliverable),
