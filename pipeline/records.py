@@ -108,6 +108,8 @@ class Criterion(Record):
     page: int | None = None
     note: str = ""
     """What the buyer adds on how it is appreciated."""
+    number: str = ""
+    """The buyer's own: « 1.2 », « C1 »; empty where there is none."""
     lot: str | None = None
     """Number of the lot it is for, where lots have lists of their own."""
 

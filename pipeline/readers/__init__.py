@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pipeline.errors import DocumentError
 from pipeline.machine import cores
 from pipeline.readers.docx import UNREADABLE, read_docx
+from pipeline.readers.lines import with_contents
 from pipeline.readers.odt import read_odt
 from pipeline.readers.pdf import read_pdf
 from pipeline.readers.sheets import read_sheet
@@ -52,7 +53,7 @@ def read(path: Path, kind: SourceKind = "dce") -> Document:
         sha256=hashlib.sha256(data).hexdigest(),
         kind=kind,
         pages=pages,
-        blocks=tuple(blocks),
+        blocks=tuple(with_contents(blocks)),
         scanned=scanned,
     )
 

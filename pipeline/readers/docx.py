@@ -42,6 +42,8 @@ MAX_RATIO = 100
 MAX_UNCOMPRESSED = 1 << 30
 MAX_BLOCKS = 200_000
 """Paragraphs and tables; a thousand pages hold about 20,000."""
+MAX_SPAN = 63
+"""Columns a cell may span: Word's own limit on columns."""
 LARGEST_NUMBER = 9999
 """A list that starts higher was made to fill memory with letters."""
 _TEXT_BOX = qn("w:txbxContent")
@@ -192,8 +194,11 @@ class _Walker:
     def _rows(self, table: Table) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
         for row in table._tbl.tr_lst:
-            # each cell once: a span is not spread over its columns, a cell merged upwards is empty
-            cells = ["" if tc.vMerge == "continue" else self._cell(_Cell(tc, table)) for tc in row.tc_lst]
+            # a cell's text stands once: the other columns of its span are empty, as is a cell merged upwards
+            cells = [""] * row.grid_before
+            for tc in row.tc_lst:
+                cells.append("" if tc.vMerge == "continue" else self._cell(_Cell(tc, table)))
+                cells += [""] * min(tc.grid_span - 1, MAX_SPAN)
             if any(cells):
                 rows.append(tuple(cells))
         width = max((len(row) for row in rows), default=0)

@@ -94,7 +94,8 @@ def soft_lines(text: str) -> list[str]:
     joined: list[str] = []
     for line in lines:
         starts = bool(split_marker(line)[0]) or bool(_TYPED_NUMBER.match(line))
-        closed = bool(joined) and joined[-1].endswith((".", ";", ":")) and line[:1].isupper()
+        titled = bool(joined) and len(joined[-1]) <= TITLE_CHARS and not _UNFINISHED.search(joined[-1])
+        closed = bool(joined) and (titled or joined[-1].endswith((".", ";", ":"))) and line[:1].isupper()
         if joined and not starts and not closed:
             joined[-1] = f"{joined[-1]} {line}"
         else:
@@ -102,12 +103,38 @@ def soft_lines(text: str) -> list[str]:
     return joined
 
 
+_UNFINISHED = re.compile(r"(?:,|\b(?:de|du|des|la|le|les|l['’]|à|au|aux|et|ou|en|par|pour|sur|d['’]))$", re.IGNORECASE)
 _TYPED_NUMBER = re.compile(r"^\d{1,2}(?:\.\d{1,2})*\s*[.)°–—\-/]")
 
 
 def is_toc(text: str) -> bool:
     """A table-of-contents line: leaders and a page number at its end."""
     return bool(_TOC.search(text[-TOC_TAIL:]))
+
+
+def with_contents(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks, those of a table of contents without leaders told from titles: after « Sommaire », lines that end
+    with page numbers that never go down."""
+    found: list[Block] = []
+    page: int | None = None
+    for block in blocks:
+        match = _ENDS_WITH_PAGE.search(block.text) if len(block.text) < TOC_TAIL and block.kind != "table" else None
+        if _CONTENTS.match(block.text.strip()):
+            page = 0
+            block = block.model_copy(update={"kind": "toc", "level": 0})
+        elif page is not None and block.kind != "toc":
+            if match and page <= int(match[1]) <= page + MOST_PAGES_SKIPPED:
+                page = int(match[1])
+                block = block.model_copy(update={"kind": "toc", "level": 0})
+            else:
+                page = None
+        found.append(block)
+    return found
+
+
+_CONTENTS = re.compile(r"^(?:sommaire|table des mati[èe]res)\W*$", re.IGNORECASE)
+_ENDS_WITH_PAGE = re.compile(r"[^\d\s.,]\s*\.*\s+(\d{1,3})$")
+MOST_PAGES_SKIPPED = 15
 
 
 def assemble(lines: Sequence[Line]) -> list[Block]:

@@ -9,10 +9,11 @@ from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, Document
 
 _PIECES_TITLE = re.compile(
-    r"^(?:article\s+)?[\divx.]*\s*[.)–-]?\s*(?:l.|la |les |sous-dossier )?(?:offres?|candidatures?|plis?)"
-    r"(?: \([^)]*\))?$|"
-    r"\b(?:pieces?|elements?|documents?|contenu|presentation|composition|dossier)\b.{0,40}"
-    r"\b(?:offres?|candidatures?|plis?|proposition)\b|situation juridique|\bcapacites?\b"
+    r"^(?:article\s+)?[\divx.]*\s*[.)–-]?\s*(?:l.|la |les |sous-dossier |dossier )?[« ]*(?:offres?|candidatures?|plis?)"
+    r"(?: \([^)]*\)|[ »]*)?$"
+    r"|\b(?:pieces?|elements?|documents?|contenu|presentation|composition|dossier|justificatifs?|constitution)\b.{0,40}"
+    r"\b(?:offres?|candidatures?|plis?|propositions?|candidats?|remettre|fournir|produire)\b|situation juridique"
+    r"|\bcapacites?\b|\bprojet de marche\b|\bau titre de (?:la candidature|l.offre)"
 )
 _PIECES_LEAD = re.compile(
     r"^pour (?:l.offre|la candidature|chaque)\b.*:$|\b(?:dossier|pli|offre)\b.{0,40}\b(?:contien|"
@@ -20,10 +21,17 @@ _PIECES_LEAD = re.compile(
     r"|\b(?:pieces|documents|elements|renseignements|justificatifs)\b.{0,60}(?:suivant|ci-(?:dessous|apres))"
     r"|\b(?:produi|fourni|remett|transmett|compren|contien)\w*\b.{0,80}:$"
 )
-_OTHER_TITLE = re.compile(r"negoci|jugement|examen|selection|dossier de (?:la )?consultation|recevab|modalites|demat")
-_OTHER_LEAD = re.compile(r"precisera|format|copie de sauvegarde|dossier de (?:la )?consultation|nomme|invitation")
+_OTHER_TITLE = re.compile(
+    r"negoci|jugement|examen|selection|attributaire|retenu|validite|memoire|dossier de (?:la )?consultation|recevab"
+    r"|modalites|demat"
+)
+_OTHER_LEAD = re.compile(
+    r"precisera|memoire|note (?:technique|methodologique)|criteres?|retenu|attributaire|format|copie de sauvegarde"
+    r"|dossier de (?:la )?consultation|nomme|invitation"
+)
 _CODED = re.compile(r"^(?P<number>\d{1,2}(?:\.\d{1,2})+)\.?\s*[–—\-:]?\s+(?P<title>[A-ZÀ-Þ].*[^.:;])$")
 _PIECE_CODE = re.compile(r"^[A-Z]{1,4}[\s\-]?\d{1,2}\s*[–—\-:.]\s*(?P<title>\S.*[^:])$")
+_NUMBERED_PIECE = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2})?|[a-z])\s?[.)°–-]\s+(?P<title>\S.*)$")
 _INLINE = re.compile(
     r"^(?:le pli|l.offre|le dossier)[^.:]{0,40}(?:contient|comprend|est constitu\w+)[^.:]{0,30}:\s*(?P<list>[^:]+)$",
     re.IGNORECASE,
@@ -44,7 +52,8 @@ _FORM = re.compile(
 
 
 def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
-    """Documents to hand in with the application or the offer, as the RC lists them."""
+    """Documents to hand in with the application or the offer, as the RC lists them: items, numbered lines or rows of a
+    table, under a heading that announces them or after a sentence that does."""
     found: dict[str, str] = {}
     for document in documents:
         inside = listing = False
@@ -55,38 +64,42 @@ def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
             bare = following is None or bool(_CODED.match(following.text)) or following.kind == "heading"
             if coded and bare and not coded["title"].isupper() and coded["number"].startswith(number or "\0"):
                 _keep(found, coded["title"])
-                continue
-            if (
-                inside
-                and block.kind == "paragraph"
-                and (piece_ := _PIECE_CODE.match(block.text))
-                and len(block.text) < 110
-            ):
-                _keep(found, piece_["title"])
-                continue
-            if block.kind == "heading":
+            elif block.kind == "heading" or _is_title(block):
                 own = re.match(r"^(?:article\s+)?(\d+(?:\.\d+)*)", folded)
                 number = f"{own[1]}." if own else ""
                 inside = listing = bool(_PIECES_TITLE.search(folded)) and not _OTHER_TITLE.search(folded)
             elif block.kind == "table" and inside:
                 for row in block.rows[1:] if _is_header(block) else block.rows:
-                    _keep(found, row[0] or row[1 if len(row) > 1 else 0])
+                    cells = [cell for cell in row if cell.strip() and not re.fullmatch(r"\W*[\dA-Z]{1,3}\W*", cell)]
+                    if cells:
+                        _keep(found, cells[0])
             elif block.kind == "paragraph":
+                numbered = _NUMBERED_PIECE.match(block.text) or _PIECE_CODE.match(block.text)
                 inline = _INLINE.match(block.text) if inside else None
-                if inline:
+                if numbered and listing and len(block.text) < 300:
+                    _keep(found, numbered["title"])
+                elif inline:
                     for item in re.split(r",\s+|\s+et\s+(?=l[ea']|les|un)", inline["list"].rstrip(" .")):
                         _keep(found, item)
-                if folded.endswith(":"):
-                    listing = bool(_PIECES_LEAD.search(folded) and re.search(r"offre|candida|membre", folded))
-                    listing = listing and not _OTHER_LEAD.search(folded)
+                elif folded.endswith(":"):
+                    announced = _PIECES_LEAD.search(folded) and re.search(r"offre|candida|membre|soumissionn", folded)
+                    listing = bool(inside or announced) and not _OTHER_LEAD.search(folded)
+                else:
+                    listing = listing and inside
             elif block.kind == "item" and listing and not _NOT_PIECES.search(folded):
                 _keep(found, block.text)
     return tuple(found.values())
 
 
+def _is_title(block: Block) -> bool:
+    """A line set as a title without the style of one: « Sous-dossier « offre » »."""
+    short = block.kind == "paragraph" and len(block.text) < 70 and block.text.rstrip()[-1:] not in ".:;,"
+    return short and bool(_PIECES_TITLE.search(fold(block.text))) and not _NUMBERED_PIECE.match(block.text)
+
+
 def _is_header(block: Block) -> bool:
     return bool(block.rows) and bool(
-        re.search(r"\b(?:intitule|piece|document|designation)", fold(" ".join(block.rows[0])))
+        re.search(r"\b(?:intitule|piece|document|designation|libelle|signature)", fold(" ".join(block.rows[0])))
     )
 
 

@@ -25,7 +25,7 @@ _CLOSES = re.compile(
     r"recu)|recues?\b|visite|creneau|seance"
     r"|date limite|au plus tard|retour des|remise des (?:plis|offres|candidatures)|reception des (?:plis|"
     r"offres|candidatures)|"
-    r"selection des|questions|notification|visite|demarrage|debut d.execution"
+    r"selection des|questions|notification|visite|reunion d.information|demarrage|debut d.execution"
 )
 _REFERENCE = re.compile(
     r"(?:[Pp]roc[ée]dure|[Cc]onsultation|[Mm]arch[ée]|[Rr][ée]f[ée]rence|[Aa]ffaire|[Dd]ossier|[Aa]ccord-cadre)\s*"
@@ -44,6 +44,7 @@ SHARED_STEMS = 2
 """Stems that the line of a first page and the sentence on the object share where both name the contract."""
 COVER = 16
 """Blocks of a first page."""
+_REFERENCE_ROW = re.compile(r"^(?:n ?°|numero|reference|ref\b)")
 _STATUS = re.compile(
     r"^(?:etablissement public|societe (?:anonyme|d.economie|publique)|office public|syndicat mixte$"
     r"|sem\b.{0,10}au capital|direction|service|pole|cellule|siret|association"
@@ -136,6 +137,8 @@ def _title_page(documents: Sequence[Document]) -> str | None:
     for document in documents:
         for block in _text_blocks(document)[:COVER]:
             folded = fold(block.text)
+            if block.kind == "heading" and re.match(r"(?:article|chapitre|titre)\b|[\divx]+\s?[.)–-]", folded):
+                break
             other = _BODY.match(folded) or _NOT_OBJECT.search(folded) or _DATE.search(folded)
             if 20 < len(block.text) < 200 and not other and not block.text.rstrip().endswith((".", ":")):
                 return fold_spaces(block.text)
@@ -202,7 +205,10 @@ def read_reference(documents: Sequence[Document]) -> str | None:
     """The consultation's number, from the first pages."""
     for document in documents:
         blocks = _text_blocks(document)
-        for pattern, reach in ((_COVER_REFERENCE, COVER), (_REFERENCE, 60)):
+        for row in (row for block in blocks[:COVER] for row in block.rows if len(row) > 1):
+            if _REFERENCE_ROW.match(fold(row[0])) and re.search(r"\d", row[1]) and len(row[1]) < 40:
+                return fold_spaces(row[1])
+        for pattern, reach in ((_COVER_REFERENCE, COVER), (_REFERENCE, 200)):
             for block in blocks[:reach]:
                 match = pattern.search(block.text)
                 if match and not re.match(r"[LRD]\.?\s?\d|\d{4}-\d{4}$|\d{2}/\d{2}/\d{4}|\d{5}$", match["ref"]):
@@ -214,20 +220,21 @@ def read_deadlines(documents: Sequence[Document]) -> tuple[Deadline, ...]:
     """Every full date that closes something, with its hour where the sentence or the next line gives one."""
     found: dict[tuple[str, str], Deadline] = {}
     for document in documents:
-        heading = ""
+        heading = previous = ""
         for block, following in _pairs(document):
             if block.kind == "heading":
                 heading = block.text
-            if block.kind not in ("paragraph", "item", "table"):
-                continue
+            before, previous = previous, block.text
             # a row of a table says one thing, and a line of a text several
             lines = block.text.split("\n") if block.kind == "table" else sentences(_LEADERS.sub(" ", block.text))
             for sentence in lines:
                 folded = _LEGAL.sub(" ", fold(sentence))
-                context = folded if _CLOSES.search(folded) else fold(heading)
-                if not _CLOSES.search(context):
+                if not _DATE.search(folded):
                     continue
-                label = _label(sentence, heading)
+                title = before if before.endswith(":") and len(before) < 120 else heading
+                if not _CLOSES.search(folded) and not _CLOSES.search(fold(title)):
+                    continue
+                label = _label(sentence, title)
                 ends = [match.start() for match in _DATE.finditer(folded)][1:]
                 for dated, end in zip(_DATE.finditer(folded), [*ends, None], strict=False):
                     hour = _HOUR.search(folded[dated.end() : end])

@@ -304,20 +304,23 @@ def _addresses(documents: Sequence[Document]) -> Iterator[Inconsistency]:
 
 def _weights(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsistency]:
     for name, criteria in (("d'attribution", tender.criteria), ("de sélection", tender.selection_criteria)):
-        weighed = [c for c in criteria if c.weight is not None]
-        total = sum(c.weight or 0 for c in weighed)
-        expected = (100.0,) if all(c.unit == "%" for c in weighed) else (100.0, 60.0, 50.0, 40.0, 20.0, 10.0)
-        lots = total > 100 and abs(total % 100) < 0.5  # one whole list a lot
-        if len(weighed) >= 2 and not lots and not any(abs(total - value) < 0.5 for value in expected):
-            yield Inconsistency(
-                message=f"Les poids des critères {name} font {total:g} au lieu de {expected[0]:g}.",
-                places=tuple(_criterion_place(documents, criterion) for criterion in weighed),
-                question=f"Les poids des critères {name} font {total:g} : quelle est la pondération exacte ?",
-            )
+        weighed = [c for c in criteria if c.weight is not None and c.unit is not None]  # coefficients need no total
+        for lot in dict.fromkeys(c.lot for c in weighed):
+            own = [c for c in weighed if c.lot == lot]
+            total = sum(c.weight or 0 for c in own)
+            expected = (100.0,) if all(c.unit == "%" for c in own) else (100.0, 60.0, 50.0, 40.0, 20.0, 10.0)
+            lots = total > 100 and abs(total % 100) < 0.5  # one whole list a lot
+            if len(own) >= 2 and not lots and not any(abs(total - value) < 0.5 for value in expected):
+                yield Inconsistency(
+                    message=f"Les poids des critères {name} font {total:g} au lieu de {expected[0]:g}.",
+                    places=tuple(_criterion_place(documents, criterion) for criterion in own),
+                    question=f"Les poids des critères {name} font {total:g} : quelle est la pondération exacte ?",
+                )
         for criterion in weighed:
             children = [child for child in criterion.subcriteria if child.weight is not None]
             parts = sum(child.weight or 0 for child in children)
-            if len(children) >= 2 and not any(abs(parts - v) < 0.5 for v in (criterion.weight or 0, 100.0)):
+            scales = (criterion.weight or 0, 100.0, 20.0, 10.0)  # parts may share a mark rather than the weight
+            if len(children) >= 2 and not any(abs(parts - scale) < 0.5 for scale in scales):
                 yield Inconsistency(
                     message=f"Les sous-critères de « {criterion.label} » font {parts:g}, pas {criterion.weight:g}.",
                     places=(_criterion_place(documents, criterion),),
@@ -335,6 +338,8 @@ def _criterion_place(documents: Sequence[Document], criterion: Criterion) -> Pla
 def _dates(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsistency]:
     """Two full dates for one thing."""
     for name, pattern in SUBJECTS:
+        if name == "visite":  # several slots are offered
+            continue
         dates: dict[str, Place] = {}
         for deadline in tender.deadlines:
             if deadline.date and re.search(pattern, fold(f"{deadline.label} {deadline.text[:160]}")):

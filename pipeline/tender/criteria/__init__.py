@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.french import fold, fold_spaces
+from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, Criterion, Document
 from pipeline.tender.criteria.entries import CELL, Entry, is_label, split_code, split_note, trim, weights_in
 from pipeline.tender.criteria.tables import is_award_table, read_table
@@ -87,6 +87,14 @@ def _whole(groups: Sequence[_Group]) -> tuple[Criterion, ...]:
     chosen = max((group for group in groups if group.tree), key=_quality, default=None)
     if chosen is None:
         return ()
+    rank, lots = _quality(chosen)[0], {c.lot for c in chosen.tree}
+    if None not in lots:  # the lists of the other lots stand apart
+        for group in groups:
+            own = {c.lot for c in group.tree}
+            if group is not chosen and _quality(group)[0] == rank and None not in own and not own & lots:
+                chosen = _Group(chosen.context, [*chosen.entries, *group.entries], (*chosen.tree, *group.tree))
+                lots |= own
+        chosen.tree = tuple(sorted(chosen.tree, key=lambda c: [int(n) for n in re.findall(r"\d+", c.lot or "")]))
     parts = [group for group in groups if group is not chosen]
     return tuple(_with_parts(criterion, chosen, parts) for criterion in chosen.tree)
 
@@ -138,14 +146,14 @@ def _groups(blocks: Sequence[Block]) -> Iterator[_Group]:
     heading, recent, lot = "", "", ""
     group = _Group("")
     waiting: list[Block] = []
-    under = False
+    under, opened = False, ""
     idle = 0
 
     def finish() -> Iterator[_Group]:
-        nonlocal group, idle, under
+        nonlocal group, idle, under, opened
         if group.entries:
             yield group
-        group, idle, under = _Group(""), 0, False
+        group, idle, under, opened = _Group(""), 0, False, ""
 
     for index, block in enumerate(blocks):
         text = fold_spaces(block.text)
@@ -191,8 +199,13 @@ def _groups(blocks: Sequence[Block]) -> Iterator[_Group]:
             group.context = group.context or f"{context} {fold(text[:300])}"
             if under:
                 found = [replace(entry, depth=1) for entry in found]
+            elif opened and _are_parts(found, opened, group.entries):
+                found = [replace(entry, depth=1, under=opened) for entry in found]
+            else:
+                opened = ""
             group.entries += [replace(entry, lot=entry.lot or lot) for entry in found]
             waiting, idle = [], 0
+            opened = _opened(text, group.entries) or opened
         elif group.entries and ((idle < IDLE and len(text) < 400) or named):
             waiting.append(block)
             idle += 0 if named or under else 1
@@ -203,6 +216,29 @@ def _groups(blocks: Sequence[Block]) -> Iterator[_Group]:
             yield from _ordered(blocks, index, f"{heading} {fold(text)}")
         recent = fold(f"{recent[-300:]} {text}")[-500:]
     yield from finish()
+
+
+def _opened(text: str, entries: Sequence[Entry]) -> str:
+    """The criterion that a sentence says it breaks down: « La valeur technique se décompose comme suit : »."""
+    if not text.endswith(":"):
+        return ""
+    last = fold(sentences(text)[-1])
+    return next((entry.label for entry in reversed(entries) if fold(entry.label) in last), "")
+
+
+def _are_parts(found: Sequence[Entry], opened: str, entries: Sequence[Entry]) -> bool:
+    """Whether entries go on the breakdown of the criterion ``opened``: it is not complete, and they are neither
+    numbered nor set as it is."""
+    parent = next(entry for entry in reversed(entries) if entry.label == opened)
+    so_far = [entry for entry in entries if entry.under == opened]
+    whole = (parent.weight or 100.0) if not so_far or so_far[0].unit == parent.unit else 100.0
+    complete = sum(entry.weight or 0 for entry in so_far) >= whole - 0.01
+    return not complete and not any(
+        entry.depth == 0
+        or (parent.code.isdigit() and entry.code.isdigit())
+        or (entry.level and parent.level and entry.level <= parent.level)
+        for entry in found
+    )
 
 
 def _about(context: str) -> bool:

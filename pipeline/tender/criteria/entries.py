@@ -73,7 +73,7 @@ _SCALE = re.compile(
 )
 """Degrees of a scale of marks."""
 _WHOLES = (
-    "offres?|notes? (?:finale|globale|totale|maximale|des? |du )|notes?$|notations?$|candidats?|soumissionnaires?",
+    "offres?|notes? (?:finale|globale|totale|maximale|des? |du )|notes?$|notations?$|candidats?|candidatures?|capacites?$|soumissionnaires?",
     "totaux|total|classements?|formules?|exemples?|baremes?|avances?|tva|retenues?|penalites?|seuils?|maximums?",
     "(?:chaque )?sous-criteres?|chaque critere|criteres?$|points?|ponderations?|poids|coefficients?",
     r"lots?\b.{0,12}$|p0|nmax|n|article|taux (?:inferieur|superieur)|les?$",
@@ -187,7 +187,6 @@ _NOTES = (
     re.compile(r"(?<=[\w’»)][\w’»)])\.\s+(?=[A-ZÀ-Þ])"),
     re.compile(r"\s*:\s+(?=(?:Définition|Ce (?:sous[\s\-]*)?crit|Appréci))"),
     re.compile(r"\s*,\s+(?=(?:apprécié|jugé|noté|évalué|analysé)e?s?\b)"),
-    re.compile(r"\s+(?=\((?:cf\.?|voir|chapitres?|articles?|annexes?|parties?|rubriques?)\s[^)]*\)$)"),
     re.compile(r"\s+(?=(?:Ce (?:sous[\s\-]*)?crit[èe]re|Appréciée?s?|Jugée?s?|Note\s*=)\s)"),
 )
 """Where what a buyer says on how a criterion is appreciated begins."""

@@ -36,6 +36,7 @@ _NOTE = re.compile(
 _LOT = re.compile(r"^lots?\s*(?:n\s?°\s*)?(?P<lot>[\dA-Z]{1,3}(?:\s*(?:,|et|à|-)\s*\d{1,2})*)\b")
 _NUMBERED = re.compile(r"^(?:[A-Z]{0,2}\s?\d{1,2}(?:\.\d{1,2})*|[A-Z]|[IVX]{1,4}|[a-z])\s?[.)°]?$")
 _TOTAL = re.compile(r"^(?:sous[ -]?)?(?:total|note (?:totale|globale|finale|maximale))\b")
+_BULLET = re.compile(r"^\s*(?:[•●▪■➢→*]\s*|[–—\-]\s+)(?=\w)")
 HEADER_ROWS = 2
 
 
@@ -84,8 +85,9 @@ def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
     found = _Columns(body=_first_body_row(rows))
     header = [" ".join(fold_spaces(rows[i][j]) for i in range(found.body) if rows[i][j]).strip() for j in range(width)]
     for j in range(1, width):  # a header cell merged over several columns is given once, in the first
-        if not header[j] and found.body == 1 and _is_weight_column(rows[found.body :], j):
-            header[j] = header[j - 1] if _WEIGHT.search(fold(header[j - 1])) else ""
+        if not header[j] and found.body == 1:
+            weighs = _is_weight_column(rows[found.body :], j)
+            header[j] = header[j - 1] if weighs == bool(_WEIGHT.search(fold(header[j - 1]))) else ""
     body = [row for row in rows[found.body :] if not any(_TOTAL.match(fold(cell)) for cell in row[:3])]
     labels: list[int] = []
     for j in range(width):
@@ -124,7 +126,9 @@ def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
     if found.parent < 0:
         return None
     dotted = any("." in row[found.code].strip(" .") for row in body) if found.code >= 0 else False
-    found.code_is_parent = found.code >= 0 and not dotted and bool(_SUB.search(fold(header[found.parent])))
+    found.code_is_parent = (
+        found.code >= 0 and found.label < 0 and not dotted and bool(_SUB.search(fold(header[found.parent])))
+    )
     if (
         found.label >= 0
         and len(found.weights) == 2
@@ -195,17 +199,19 @@ def _rows(block: Block, columns: _Columns, position: int, unit: Unit | None) -> 
             weight, own_unit, of_which = _weight(row, columns.scale, None, named=False)
         head = row[columns.parent].strip()
         if columns.label >= 0:
+            child = row[columns.label].strip()
+            if child and _NUMBERED.match(head):  # the child's own letter
+                head = ""
             if head:
                 parent = _named(head, page, last)
                 if columns.parent_weight >= 0 and parent.weight is None:
                     parent.weight, parent.unit, _ = _weight(row, columns.parent_weight, None, named=True)
+                if not child and parent.weight is None:
+                    parent.weight, parent.unit = weight, own_unit
                 parent.depth = 0
                 if is_label(parent.label) or parent.code:
                     yield parent
-            child = row[columns.label].strip()
             if not child:
-                if head and parent is not None and parent.weight is None:
-                    parent.weight, parent.unit = weight, own_unit
                 continue
             several = [entry for entry in read_lines(child, page) if entry.weight is not None]
             if weight is None and len(several) > 1:
@@ -248,7 +254,7 @@ def _row(
             1 if re.fullmatch(r"[A-Z]{0,2}\s?\d+(?:\.\d+)+", code) else 0 if entry.depth is None else entry.depth
         )
     if weight is not None:
-        entry.weight, entry.unit, entry.of_which = weight, unit, of_which
+        entry.weight, entry.unit, entry.of_which = weight, unit, of_which or entry.of_which
     parts = [
         part
         for j, cell in enumerate(row)
@@ -285,10 +291,14 @@ def _weight(
 
 def _named(text: str, page: int | None, last: int | None) -> Entry:
     """An entry from a cell's words, with the weight they may end with."""
-    head, note = split_note(text)
+    head, note = split_note(_BULLET.sub("", text))
     code, head, depth = split_code(head)
+    depth = 1 if depth is None and _BULLET.match(text) else depth
+    opens = bool(re.search(r"\bdont\W*$", head))
+    head = re.sub(r"[\s,(]*\bdont\W*$", "", head)
     weight, unit = None, None
-    if not MENTION.search(head) and note and (first := MENTION.match(note)) and first.end() == len(note.rstrip(" .)")):
+    first = MENTION.match(note, 1 if note.startswith("(") else 0)
+    if first and not MENTION.search(head) and not note[first.end() :].strip(" )."):
         (weight, unit), note = value_of(first), ""
     for match in reversed(weights_in(head)):
         tail = head[match.end() :].strip(" ).:;,")
@@ -298,4 +308,4 @@ def _named(text: str, page: int | None, last: int | None) -> Entry:
             head = trim(head[:start])
             break
     label = head.strip(" :–—-(.;,") if weight is None else head
-    return Entry(label, weight, unit, page, note=note, depth=depth, code=code, last_page=last)
+    return Entry(label, weight, unit, page, note=note, depth=depth, code=code, of_which=opens, last_page=last)

@@ -92,6 +92,8 @@ def _parts_end(entries: Sequence[Entry], start: int, weight: float) -> int:
     """Where the entries that add up to ``weight`` or to 100 end; ``start`` where none do."""
     total = 0.0
     for index in range(start, len(entries)):
+        if entries[index].depth == 0:
+            break
         total += entries[index].weight or 0
         if index > start and total in (weight, 100.0):
             return index + 1
@@ -133,5 +135,6 @@ def _criterion(entry: Entry, children: Sequence[Entry] = ()) -> Criterion:
         unit=entry.unit,
         page=entry.page,
         note=entry.note,
+        number=entry.code,
         subcriteria=tuple(_criterion(child) for child in children),
     )

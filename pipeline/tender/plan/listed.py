@@ -18,6 +18,8 @@ _PIECES = re.compile(r"\b(?:dc ?[124]|dume|acte d.engagement|kbis|urssaf|bpu|dpg
 _OFFER = re.compile(
     r"^(?:le dossier|l.offre|les pieces|le pli|la candidature|chaque candidat|les candidats? .{0,20}(?:produi|remett))"
 )
+_JUDGED = re.compile(r"\b(?:appreciee?s?|jugee?s?|notee?s?|evaluee?s?|criteres?)\b")
+"""A list that the mémoire is judged by is one of criteria."""
 LEAST_ITEMS = 3
 REACH = 60
 
@@ -30,7 +32,7 @@ def read_listed(blocks: Sequence[Block]) -> tuple[list[Node], list[Block]]:
         if block.kind == "table" or len(folded) > 700 or _OFFER.match(folded):
             continue
         last = sentences(folded)[-1] if folded else ""
-        if not _LEAD.search(last):
+        if not _LEAD.search(last) or _JUDGED.search(last):
             continue
         deeper = block.level if block.kind == "item" else 0
         nodes = list(_items(blocks[index + 1 : index + 1 + REACH], deeper))

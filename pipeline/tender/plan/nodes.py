@@ -45,14 +45,17 @@ _ANNEXES = re.compile(r"^annexes\b(?!\s*\d)")
 EXPECTED = re.compile(r"^(?:(?:contenus?|[ée]l[ée]ments?|points?)\s+)?attendus?\s*:\s*", re.IGNORECASE)
 EVIDENCE = re.compile(
     r"^(?:(?:[ée]l[ée]ments?|moyens?)\s+de\s+)?(?:preuves?|justificatifs?|justifications?)"
-    r"(?:\s+(?:attendue?s?|demand[ée]e?s?))?\s*:\s*",
+    r"(?:\s+(?:attendue?s?|demand[ée]e?s?|[àa] (?:joindre|fournir|produire)))?\s*:\s*",
     re.IGNORECASE,
 )
 _JOIN = re.compile(
     r"^(?:joindre|fournir|annexer|à joindre|pi[èe]ces? jointes?)\b|\b(?:à|jointe?s?\s+à) (?:joindre|fournir)\W*$",
     re.IGNORECASE,
 )
-_FORM = re.compile(r"^(?:date|signature|cachet|fait à|nom\b|le candidat\s*:|lu et approuvé)", re.IGNORECASE)
+_FORM = re.compile(
+    r"^(?:\[|réponse du|renseigner le tableau|date|signature|cachet|fait à|nom\b|le candidat\s*:|lu et approuvé)",
+    re.IGNORECASE,
+)
 """Lines of a form that say nothing of the answer."""
 _TO_JOIN = re.compile(r"\s*\(([^()]*(?:joindre|à fournir|jointe?s?)[^()]*)\)\s*$", re.IGNORECASE)
 """Evidence asked for in brackets after a title or a point."""

@@ -75,6 +75,12 @@ def read_tabled(blocks: Sequence[Block], *, frame: bool) -> tuple[list[Node], li
     return nodes, lead
 
 
+def read_rows(block: Block) -> list[Node]:
+    """The nodes of one table, empty where it is none of a plan."""
+    columns = _columns(block.rows) if len(block.rows) > 1 else None
+    return _rows(block, columns) if columns and (columns.asked or columns.answers or columns.evidence) else []
+
+
 def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
     header, body = [fold(cell) for cell in rows[0]], rows[1:]
     found = _Columns()

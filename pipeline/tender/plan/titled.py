@@ -25,6 +25,7 @@ from pipeline.tender.plan.nodes import (
     read_title,
     weight,
 )
+from pipeline.tender.plan.tabled import read_rows
 
 _END = re.compile(r"^(?:annexe|article|piece)\s*(?:n\s?°\s*)?(?:\d|[a-z]\b|premier)")
 _ASKS = re.compile(r"\b(?:decri|present|expos|indiqu|precis|detaill|fourni|justifi|propos|expliqu)\w*", re.IGNORECASE)
@@ -112,6 +113,9 @@ def _follow(blocks: Sequence[Block], first: int, *, frame: bool) -> list[Node]:
             block.kind == "heading" and (_END.match(fold(block.text)) or _is_outer(block, nodes, blocks[first]))
         ):
             break
+        elif nodes and frame and block.kind == "table" and (rows := read_rows(block)):
+            nodes += rows
+            styles += [f"decimal{depth}" for depth in (2,) if f"decimal{depth}" not in styles]
         elif nodes:
             following = blocks[index + 1] if index + 1 < len(blocks) else None
             target = _fill(nodes[-1], block, following, target, frame=frame)
