@@ -207,6 +207,7 @@ def _groups(blocks: Sequence[Block]) -> Iterator[_Group]:
             waiting, idle = [], 0
             opened = _opened(text, group.entries) or opened
         elif group.entries and ((idle < IDLE and len(text) < 400) or named):
+            opened = _opened(text, group.entries) or opened
             waiting.append(block)
             idle += 0 if named or under else 1
         else:

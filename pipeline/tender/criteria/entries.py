@@ -73,7 +73,8 @@ _SCALE = re.compile(
 )
 """Degrees of a scale of marks."""
 _WHOLES = (
-    "offres?|notes? (?:finale|globale|totale|maximale|des? |du )|notes?$|notations?$|candidats?|candidatures?|capacites?$|soumissionnaires?",
+    "offres?|notes? (?:finale|globale|totale|maximale|des? |du )|notes?$|notations?$",
+    "candidats?|candidatures?|capacites?$|soumissionnaires?",
     "totaux|total|classements?|formules?|exemples?|baremes?|avances?|tva|retenues?|penalites?|seuils?|maximums?",
     "(?:chaque )?sous-criteres?|chaque critere|criteres?$|points?|ponderations?|poids|coefficients?",
     r"lots?\b.{0,12}$|p0|nmax|n|article|taux (?:inferieur|superieur)|les?$",
