@@ -38,7 +38,9 @@ _SYMBOLS = "•●▪■◦○◾➢➔→✓✔❖§\uf0b7\uf0a7\uf0d8\uf076\uf
 _DASHES = "-–—−*·"
 """Marks that are bullets when white space follows."""
 _BULLET = re.compile(rf"^(?:[{_SYMBOLS}]\s*|[{re.escape(_DASHES)}]\s+|o\s+(?=\w))")
-_LETTERED = re.compile(r"^((?:[a-z]|[ivx]{1,4})\)|\([a-z0-9]{1,2}\)|\d{1,2}°?\)|\d{1,2}\.(?=\s+[a-zà-ÿ]))\s+")
+_LETTERED = re.compile(
+    r"^((?:[a-z]|[ivx]{1,4})\)|[a-z]\.(?=\s+[A-Za-zÀ-ÿ])|\([a-z0-9]{1,2}\)|\d{1,2}°?\)|\d{1,2}\.(?=\s+[a-zà-ÿ]))\s+"
+)
 _TITLED = re.compile(
     r"^(?:(?:article|chapitre|annexe|partie|titre|th[èe]me|volet)\s+(?:\d+(?:\.\d+)*|premier|[IVX]+|[A-Z])\b"
     r"|\d{1,2}(?:\.\d{1,2})*\s?[.)–\-:]?\s+(?=[A-ZÀ-Þ])|[IVX]{1,5}\s?[.)–\-]\s+(?=[A-ZÀ-Þ]))",
@@ -117,14 +119,17 @@ def with_contents(blocks: Sequence[Block]) -> list[Block]:
     with page numbers that never go down."""
     found: list[Block] = []
     page: int | None = None
-    for block in blocks:
+    last = {fold_spaces(block.text): number for number, block in enumerate(blocks)}
+    for number, block in enumerate(blocks):
         match = _ENDS_WITH_PAGE.search(block.text) if len(block.text) < TOC_TAIL and block.kind != "table" else None
         if _CONTENTS.match(block.text.strip()):
             page = 0
             block = block.model_copy(update={"kind": "toc", "level": 0})
         elif page is not None and block.kind != "toc":
-            if match and page <= int(match[1]) <= page + MOST_PAGES_SKIPPED:
-                page = int(match[1])
+            said = int(match[1]) if match else -1
+            listed = page <= said <= page + MOST_PAGES_SKIPPED
+            if listed or last[fold_spaces(block.text)] > number:  # or a title that comes again
+                page = said if listed else page
                 block = block.model_copy(update={"kind": "toc", "level": 0})
             else:
                 page = None
@@ -167,8 +172,8 @@ def _continues(run: Sequence[Line], line: Line, body: float) -> bool:
     if _is_heading_line(line, body):
         # a heading wrapped over two lines keeps its size and follows closely; a new number starts a new one
         return _is_heading_line(run[0], body) and line.gap < HEADING_GAP and not NUMBERED.match(text)
-    if _is_heading_line(last, body):
-        return False
+    if _is_heading_line(last, body):  # the end of a title that its column cut
+        return text[0].islower() and last.bold and line.bold and line.gap < HEADING_GAP and len(run) == 1
     if NUMBERED.match(text) and not _mid_sentence(run, line):
         return False
     if last.text.rstrip().endswith(":") and text[0].isupper():

@@ -35,7 +35,7 @@ def read_tender(documents: Sequence[Document], pieces: Mapping[str, Piece] | Non
     )
     rules = of_kind(documents, "RC", "LETTRE")
     award, selection = read_criteria(rules)
-    plan = read_plan(documents)
+    plan = read_plan(documents, award)
     tender = Tender(
         object=read_object(rules),
         buyer=read_buyer(rules),

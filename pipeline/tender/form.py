@@ -57,7 +57,7 @@ def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for document in documents:
         inside = listing = False
-        number = ""
+        number, skipped = "", 0
         for block, following in zip(document.blocks, [*document.blocks[1:], None], strict=True):
             folded = fold(block.text)
             coded = _CODED.match(block.text) if inside and len(block.text) < 110 else None
@@ -86,7 +86,10 @@ def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
                     listing = bool(inside or announced) and not _OTHER_LEAD.search(folded)
                 else:
                     listing = listing and inside
+            elif block.kind == "item" and listing and skipped and block.level > skipped:
+                continue  # what the mémoire must hold
             elif block.kind == "item" and listing and not _NOT_PIECES.search(folded):
+                skipped = block.level if folded.endswith(":") and "memoire" in folded else 0
                 _keep(found, block.text)
     return tuple(found.values())
 
@@ -104,7 +107,7 @@ def _is_header(block: Block) -> bool:
 
 
 def _keep(found: dict[str, str], text: str) -> None:
-    text = re.sub(r"\s*[;,.]$", "", fold_spaces(text))
+    text = re.sub(r"\s*[;,.:]$", "", fold_spaces(text))
     text = re.sub(r"^(?:de\s(?=l['’]|la\s)|d['’](?=un)|du\s|des\s)", "", text)
     if 3 < len(text) < 500:
         found.setdefault(fold(text), text)

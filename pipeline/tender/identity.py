@@ -54,7 +54,7 @@ _STATUS = re.compile(
 _BUYER_LABEL = re.compile(
     r"^(?:acheteur|pouvoir adjudicateur|entit[ée] adjudicatrice|ma[iî]tre d.ouvrage|"
     r"identification (?:du pouvoir adjudicateur|de l.acheteur)|"
-    r"nom (?:et adresse )?(?:officiels? )?de l.(?:acheteur|organisme))(?:\s+public)?\s*:?\s*(?P<rest>.*)$",
+    r"nom (?:et adresse )?(?:officiels? )?de l.(?:acheteur|organisme))(?:\s+public)?(?:\s*:\s*(?P<rest>.*)|\s*)$",
     re.IGNORECASE,
 )
 _BUYER_SENTENCE = re.compile(
@@ -154,7 +154,7 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
                 if len(row) > 1 and row[1].strip() and _BUYER_LABEL.match(row[0].strip()):
                     return _name(row[1].split("\n")[0])
             match = _BUYER_LABEL.match(_unnumbered(block.text)) if len(block.text) < 200 else None
-            if match and len(match["rest"].strip()) > 3:
+            if match and len((match["rest"] or "").strip()) > 3:
                 return _name(match["rest"])
             text = _first_paragraph(blocks, position) if match else None
             if text:
@@ -171,6 +171,9 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
             folded = fold(block.text)
             if not _BODY.match(folded) or len(block.text) >= 110 or block.text.rstrip().endswith((".", ":")):
                 continue
+            after = cover[cover.index(block) + 1 : cover.index(block) + 3]
+            if folded.startswith("departement") and any(_BODY.match(fold(b.text)) for b in after):
+                continue  # where a commune is, above its name
             if not _STATUS.match(folded):
                 return fold_spaces(block.text).strip(" -–")
             if before is not None and 5 < len(before.text) < 90 and not _NOT_OBJECT.search(fold(before.text)):

@@ -52,6 +52,8 @@ class _Columns:
     weights: list[tuple[int, str, Unit | None]] = field(default_factory=list)
     """(column, lot, unit its header gives)."""
     parent_weight: int = -1
+    notes: list[int] = field(default_factory=list)
+    """Columns that say how it is appreciated."""
     scale: int = -1
     """The column of marks (« /20 »), where some rows hold a weight with its unit instead."""
     body: int = 0
@@ -116,6 +118,8 @@ def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
                 found.parent = j
         elif not _NOTE.search(name) or not labels:
             labels.append(j)
+        else:
+            found.notes.append(j)
     if found.parent < 0:
         found.parent = labels[0] if labels else -1
     if found.label < 0:  # a sub-criterion's column without a header that says so: the first column has merged cells
@@ -208,7 +212,7 @@ def _rows(block: Block, columns: _Columns, position: int, unit: Unit | None) -> 
                     parent.weight, parent.unit, _ = _weight(row, columns.parent_weight, None, named=True)
                 if not child and parent.weight is None:
                     parent.weight, parent.unit = weight, own_unit
-                parent.depth = 0
+                parent.depth, parent.note = 0, parent.note or ("" if child else _note(row, columns))
                 if is_label(parent.label) or parent.code:
                     yield parent
             if not child:
@@ -221,7 +225,7 @@ def _rows(block: Block, columns: _Columns, position: int, unit: Unit | None) -> 
             if weight is not None:
                 entry.weight, entry.unit = weight, own_unit
             if is_label(entry.label):
-                entry.depth = 1
+                entry.depth, entry.note = 1, entry.note or _note(row, columns)
                 yield entry
             continue
         if columns.code >= 0 and columns.code_is_parent:
@@ -272,6 +276,10 @@ def _row(
             entry.depth = 0
         yield entry
         yield from (replace(part, depth=1) for part in parts)
+
+
+def _note(row: Sequence[str], columns: _Columns) -> str:
+    return fold_spaces(" ".join(row[j] for j in columns.notes))
 
 
 def _weight(

@@ -90,12 +90,13 @@ def _by_sums(entries: Sequence[Entry]) -> list[Criterion]:
 
 def _parts_end(entries: Sequence[Entry], start: int, weight: float) -> int:
     """Where the entries that add up to ``weight`` or to 100 end; ``start`` where none do."""
-    total = 0.0
+    total, parent = 0.0, entries[start - 1]
     for index in range(start, len(entries)):
-        if entries[index].depth == 0:
+        entry = entries[index]
+        if entry.depth == 0 or (parent.code.isdigit() and entry.code.isdigit()) or entry.unit != entries[start].unit:
             break
-        total += entries[index].weight or 0
-        if index > start and total in (weight, 100.0):
+        total += entry.weight or 0
+        if index > start and (total == weight or (total == 100.0 and entry.unit != parent.unit)):
             return index + 1
         if total > max(weight, 100.0):
             break

@@ -7,10 +7,13 @@ where no titles do, scattered requests only where nothing else does. No reading:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from pipeline.records import Document, PlanNode
+from pipeline.french import fold
+from pipeline.records import Criterion, Document, PlanNode
 from pipeline.tender.classify import piece
+from pipeline.tender.links import is_price
 from pipeline.tender.plan.listed import read_listed
 from pipeline.tender.plan.nodes import Node, Plan, record, weight
 from pipeline.tender.plan.scattered import read_scattered
@@ -20,8 +23,9 @@ from pipeline.tender.plan.titled import read_rules, read_titled
 __all__ = ["Plan", "read_plan", "with_refs"]
 
 
-def read_plan(documents: Sequence[Document]) -> Plan:
-    """The plan that the documents impose; the longest where several do."""
+def read_plan(documents: Sequence[Document], criteria: Sequence[Criterion] = ()) -> Plan:
+    """The plan that the documents impose; the longest where several do. ``criteria``: those of the award, for a buyer
+    who wants the mémoire to follow them."""
     numbered: tuple[int, Plan] = (0, Plan())
     listed: tuple[int, Plan] = (0, Plan())
     scattered: list[Node] = []
@@ -43,7 +47,31 @@ def read_plan(documents: Sequence[Document]) -> Plan:
             scattered += read_scattered(blocks)
     if numbered[0]:
         return numbered[1]
+    reused = _from_criteria(documents, criteria)
+    if len(reused) >= 2:
+        return _plan(reused)
     return listed[1] if len(listed[1].nodes) >= len(scattered) else _plan(scattered)
+
+
+def _from_criteria(documents: Sequence[Document], criteria: Sequence[Criterion]) -> list[Node]:
+    """The technical criteria's parts, where a sentence says that the mémoire follows their order or their titles."""
+    said = any(_FOLLOWS.search(fold(block.text)) for document in documents for block in document.blocks)
+    nodes: list[Node] = []
+    for criterion in criteria if said else ():
+        if is_price(criterion):
+            continue
+        # a criterion without parts is answered as a whole where it has a number of its own, as they do
+        for item in criterion.subcriteria or ((criterion,) if criterion.number else ()):
+            node = Node(item.number, item.label, 1, item.number, item.page)
+            node.tell(item.note)
+            nodes.append(node)
+    return nodes
+
+
+_FOLLOWS = re.compile(
+    r"\bmemoires?\b[^.]{0,120}\b(?:suit|suivra|suivant|reprend|respect|structur|selon|ordre|organis|articul|decompos)"
+    r"[^.]{0,80}\bsous-criteres\b"
+)
 
 
 def with_refs(nodes: Sequence[PlanNode]) -> tuple[PlanNode, ...]:

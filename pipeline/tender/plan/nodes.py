@@ -38,14 +38,14 @@ _CHAPTER = re.compile(
 _DECIMAL = re.compile(r"^(?P<number>\d{1,2}(?:\.\d{1,2}){0,4})\.?(?P<sep>\s?[)/–—\-:]?)\s+(?P<title>\S.*)$")
 _ROMAN = re.compile(r"^(?P<number>[IVX]{1,5})(?P<sep>\s?[.)–—\-])\s+(?P<title>\S.*)$")
 _LETTER = re.compile(r"^(?P<number>[A-Z])(?P<sep>\s?[.)–—\-])\s+(?P<title>\S.*)$")
-_MIXED = re.compile(r"^(?P<number>[A-Z]\.\d{1,2}(?:\.\d{1,2})?)\.?(?P<sep>)\s+(?P<title>\S.*)$")
+_MIXED = re.compile(r"^(?P<number>(?:[A-Z]|[IVX]{1,5})\.\d{1,2}(?:\.\d{1,2})?)\.?(?P<sep>)\s+(?P<title>\S.*)$")
 _LOWER = re.compile(r"^(?P<number>[a-z])(?P<sep>\s?[.)])\s+(?P<title>\S.*)$")
 _WEIGHED = re.compile(r"\d\s*(?:%|points?\b|pts\b)|\bcoefficient\b|note sur", re.IGNORECASE)
 _ANNEXES = re.compile(r"^annexes\b(?!\s*\d)")
 EXPECTED = re.compile(r"^(?:(?:contenus?|[ée]l[ée]ments?|points?)\s+)?attendus?\s*:\s*", re.IGNORECASE)
 EVIDENCE = re.compile(
     r"^(?:(?:[ée]l[ée]ments?|moyens?)\s+de\s+)?(?:preuves?|justificatifs?|justifications?)"
-    r"(?:\s+(?:attendue?s?|demand[ée]e?s?|[àa] (?:joindre|fournir|produire)))?\s*:\s*",
+    r"(?:\s+(?:attendue?s?|demand[ée]e?s?|[àa] (?:joindre|fournir|produire)))?\s*:\s*|^joindre\s*:\s*",
     re.IGNORECASE,
 )
 _JOIN = re.compile(
@@ -166,6 +166,9 @@ def ordinals(number: str) -> tuple[int, ...]:
     """« 2.1 » -> (2, 1); « IV » -> (4,); « C » -> (3,); anything else -> (0,)."""
     if re.fullmatch(r"\d+(\.\d+)*", number):
         return tuple(int(part) for part in number.split("."))
+    if re.fullmatch(r"[IVX]+(?:\.\d+)+", number):
+        roman, _, rest = number.partition(".")
+        return (*ordinals(roman), *ordinals(rest))
     if re.fullmatch(r"[IVX]+", number):
         values = {"I": 1, "V": 5, "X": 10}
         total = 0

@@ -78,7 +78,22 @@ def read_tabled(blocks: Sequence[Block], *, frame: bool) -> tuple[list[Node], li
 def read_rows(block: Block) -> list[Node]:
     """The nodes of one table, empty where it is none of a plan."""
     columns = _columns(block.rows) if len(block.rows) > 1 else None
-    return _rows(block, columns) if columns and (columns.asked or columns.answers or columns.evidence) else []
+    if columns and (columns.asked or columns.answers or columns.evidence):
+        return _rows(block, columns)
+    return _boxes(block)
+
+
+def _boxes(block: Block) -> list[Node]:
+    """The titles of a frame drawn as boxes: rows of one cell that begins with a number."""
+    nodes: list[Node] = []
+    for row in block.rows:
+        filled = _filled(row)
+        first, *told = _lines(filled[0]) if len(filled) == 1 else [""]
+        code, prefix, title = _numbered(first)
+        if code and prefix:
+            nodes.append(Node(code, title, _depth(code), prefix, block.page))
+            nodes[-1].tell(" ".join(told))
+    return nodes if len(nodes) > 1 else []
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
@@ -127,8 +142,10 @@ def _rows(block: Block, columns: _Columns) -> list[Node]:
         if not filled or fold(filled[0]).startswith("total"):
             continue
         if len(filled) == 1:
-            code, prefix, title = _numbered(filled[0])
-            nodes.append(Node(code, title, 1, prefix, page))
+            first, *told = _lines(filled[0])
+            code, prefix, title = _numbered(first)
+            nodes.append(Node(code, title, _depth(code), prefix, page))
+            nodes[-1].tell(" ".join(told))
             under = 1
             continue
         code = row[columns.number].strip().rstrip(".)") if columns.number >= 0 else ""
