@@ -31,7 +31,7 @@ _OTHER_LEAD = re.compile(
 )
 _CODED = re.compile(r"^(?P<number>\d{1,2}(?:\.\d{1,2})+)\.?\s*[–—\-:]?\s+(?P<title>[A-ZÀ-Þ].*[^.:;])$")
 _PIECE_CODE = re.compile(r"^[A-Z]{1,4}[\s\-]?\d{1,2}\s*[–—\-:.]\s*(?P<title>\S.*[^:])$")
-_NUMBERED_PIECE = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2})?|[a-z])\s?[.)°–-]\s+(?P<title>\S.*)$")
+_NUMBERED_PIECE = re.compile(r"^(?:\d{1,2}(?:\.\d{1,2})?|[a-z]|[A-Z](?=\s?\)))\s?[.)°–-]\s+(?P<title>\S.*)$")
 _INLINE = re.compile(
     r"^(?:le pli|l.offre|le dossier)[^.:]{0,40}(?:contient|comprend|est constitu\w+)[^.:]{0,30}:\s*(?P<list>[^:]+)$",
     re.IGNORECASE,

@@ -340,11 +340,15 @@ def _dates(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsiste
     for name, pattern in SUBJECTS:
         if name == "visite":  # several slots are offered
             continue
-        dates: dict[str, Place] = {}
+        said: dict[frozenset[str], dict[str, Place]] = defaultdict(dict)
         for deadline in tender.deadlines:
-            if deadline.date and re.search(pattern, fold(f"{deadline.label} {deadline.text[:160]}")):
-                dates.setdefault(deadline.date[:10], _sentence_place(documents, deadline.text))
-        if len(dates) > 1:
+            if deadline.date and re.search(pattern, fold(deadline.label)):
+                # the same words, so that two phases or two lots are not one thing
+                words = frozenset(stems(deadline.label))
+                said[words].setdefault(deadline.date[:10], _sentence_place(documents, deadline.text))
+        for dates in said.values():
+            if len(dates) < 2:
+                continue
             yield Inconsistency(
                 message=f"Deux dates sont données pour : {name} ({join_french(sorted(dates))}).",
                 places=tuple(dates.values()),

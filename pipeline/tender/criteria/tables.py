@@ -33,7 +33,7 @@ _CRITERION = re.compile(r"criteres?|intitule|libelle|designation")
 _NOTE = re.compile(
     r"appreciation|modalites|description|justificati|commentaire|elements|observations|documents|contenu|methode"
 )
-_LOT = re.compile(r"^lots?\s*(?:n\s?°\s*)?(?P<lot>[\dA-Z]{1,3}(?:\s*(?:,|et|à|-)\s*\d{1,2})*)\b")
+_LOT = re.compile(r"\blots?\s*(?:n ?° ?)?(?P<lot>\d{1,2}(?:\s*(?:,|et|a|-)\s*\d{1,2})*|[a-z])\b")
 _NUMBERED = re.compile(r"^(?:[A-Z]{0,2}\s?\d{1,2}(?:\.\d{1,2})*|[A-Z]|[IVX]{1,4}|[a-z])\s?[.)°]?$")
 _TOTAL = re.compile(r"^(?:sous[ -]?)?(?:total|note (?:totale|globale|finale|maximale))\b")
 _BULLET = re.compile(r"^\s*(?:[•●▪■➢→*]\s*|[–—\-]\s+)(?=\w)")
@@ -95,7 +95,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
     for j in range(width):
         name = fold(header[j])
         cells = [row[j] for row in body if row[j].strip()]
-        lot = next((m["lot"] for part in (name, *name.split("  ")) for m in [_LOT.search(_after(part))] if m), "")
+        lot = next((match["lot"].replace(" a ", " à ") for match in _LOT.finditer(name)), "")
         if not cells:
             continue
         if _SCALE.match(name):
@@ -143,12 +143,6 @@ def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
     if len(found.weights) > 1 and not all(lot for _, lot, _ in found.weights):
         found.weights = _weighing(found.weights, rows, found.body)
     return found
-
-
-def _after(text: str) -> str:
-    """The words of a header from « lot » on."""
-    at = text.find("lot")
-    return text[at:] if at >= 0 else text
 
 
 def _weighing(
@@ -203,7 +197,7 @@ def _rows(block: Block, columns: _Columns, position: int, unit: Unit | None) -> 
             weight, own_unit, of_which = _weight(row, columns.scale, None, named=False)
         head = row[columns.parent].strip()
         if columns.label >= 0:
-            child = row[columns.label].strip()
+            child = row[columns.label].strip(" –—-")
             if child and _NUMBERED.match(head):  # the child's own letter
                 head = ""
             if head:

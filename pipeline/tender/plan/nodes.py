@@ -10,8 +10,8 @@ from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, PlanNode, PlanPart
 
 MEMOIRE = (
-    r"(?:memoires?\b(?! vive)|note (?:methodologique|technique|de presentation)|offre technique"
-    r"|(?:proposition|reponse) (?:technique|methodologique)|cadre (?:de reponse|du memoire))"
+    r"(?:memoires?\b(?! vive)|note de presentation|cadre (?:de reponse|du memoire)"
+    r"|(?:note|offre|proposition|reponse) (?:technique|methodologique|pedagogique|organisationnelle))"
 )
 _ORDERS = (
     r"(?:plan\b|chapitres|themes|rubriques|parties|trame|sommaire|structur|ordonn|ordre\b|articul|decompos"

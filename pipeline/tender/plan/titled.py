@@ -114,7 +114,10 @@ def _follow(blocks: Sequence[Block], first: int, *, frame: bool) -> list[Node]:
         ):
             break
         elif nodes and frame and block.kind == "table" and (rows := read_rows(block)):
-            nodes += rows
+            if any(row.number for row in rows):
+                nodes += rows
+            else:
+                nodes[-1].points += [row.title for row in rows]
             styles += [f"decimal{depth}" for depth in (2,) if f"decimal{depth}" not in styles]
         elif nodes:
             following = blocks[index + 1] if index + 1 < len(blocks) else None
