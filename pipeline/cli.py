@@ -73,18 +73,27 @@ def new(
 def read(
     paths: Annotated[list[Path], typer.Argument(metavar="DOSSIER ou FICHIER…", help="Un dossier, ou des fichiers.")],
     form: Annotated[str, typer.Option("--format", help="text, json ou html.")] = "text",
+    ask: Annotated[
+        bool,
+        typer.Option("--propose", help="Demande au modèle local ce que les règles n'ont pas trouvé, en citations."),
+    ] = False,
+    set_: Set = None,
 ) -> None:
     """Lit ce que l'acheteur impose : plan, critères, exigences, dates."""
     from pipeline import run
     from pipeline.errors import DocumentError
+    from pipeline.propose import propose
     from pipeline.readers import read_all
     from pipeline.tender import read_tender
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json", "html")
     conflicts: tuple[Conflict, ...] = ()
-    if in_dossier := len(paths) == 1 and paths[0].is_dir():
-        result = run.read_dossier(open_dossier(paths[0]), _counted)
+    in_dossier = len(paths) == 1 and paths[0].is_dir()
+    settings = settings_module.load(paths[0] if in_dossier else None, set_ or [])
+    model = (lambda: run.load_model(settings)) if ask else None
+    if in_dossier:
+        result = run.read_dossier(open_dossier(paths[0]), _counted, model)
         tender, unread, conflicts = result.tender, list(result.unread), result.conflicts
         for line in (*reading.changed(result.changes, tender), *reading.conflicting(conflicts)):
             err.print(line, markup=False)
@@ -93,6 +102,7 @@ def read(
         if not documents:
             raise DocumentError(unread[0].rstrip("."))
         tender = read_tender(documents)
+        tender = propose(tender, documents, model) if model else tender
     for line in unread:
         err.print(line, markup=False)
     today = dt.date.today()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +38,8 @@ class Prompt:
     examples: tuple[tuple[str, str], ...]
     """Earlier turns: (what the user said, what was answered)."""
     request: str
+    grammar: str = ""
+    """GBNF that the answer must obey; empty for free text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class _Answer:
     last: int = -1
     tokens: int = 0
     data: bytearray = field(default_factory=bytearray)
+    sampler: Any = None
+    """Picks the likeliest token that the prompt's grammar allows; ``None`` without grammar."""
 
 
 class LlamaCpp:
@@ -158,10 +162,11 @@ class LlamaCpp:
         progress: Callable[[int], None] | None,
     ) -> None:
         waiting = deque((index, self._request(prompts[index])) for index in indexes)
+        samplers = {index: self._sampler(prompts[index].grammar) for index in indexes}
         active: dict[int, _Answer] = {}
         try:
             while waiting or active:
-                self._admit(waiting, active, max_tokens)
+                self._admit(waiting, active, max_tokens, samplers)
                 finished = self._step(active, max_tokens)
                 if progress:
                     progress(len(active) + len(finished))
@@ -172,8 +177,28 @@ class LlamaCpp:
         finally:
             for slot in active:
                 self._forget(slot)
+            for sampler in samplers.values():
+                if sampler is not None:
+                    llama_cpp.llama_sampler_free(sampler)
 
-    def _admit(self, waiting: deque[tuple[int, list[int]]], active: dict[int, _Answer], max_tokens: int) -> None:
+    def _sampler(self, grammar: str) -> Any:
+        if not grammar:
+            return None
+        held = llama_cpp.llama_sampler_init_grammar(self._vocabulary, grammar.encode(), b"root")
+        if not held:
+            raise ModelError("Grammaire refusée par llama.cpp", remedy="Corrigez-la : elle doit être en GBNF.")
+        chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+        llama_cpp.llama_sampler_chain_add(chain, held)
+        llama_cpp.llama_sampler_chain_add(chain, llama_cpp.llama_sampler_init_greedy())
+        return chain
+
+    def _admit(
+        self,
+        waiting: deque[tuple[int, list[int]]],
+        active: dict[int, _Answer],
+        max_tokens: int,
+        samplers: Mapping[int, Any],
+    ) -> None:
         """Give free sequences to waiting prompts, as many as the context has room for, and evaluate them."""
         start = len(self._prefix)
         used = start + sum(answer.position - start + max_tokens - answer.tokens for answer in active.values())
@@ -192,7 +217,7 @@ class LlamaCpp:
             waiting.popleft()
             used += len(tokens) + max_tokens
             llama_cpp.llama_memory_seq_cp(self._memory, 0, slot, -1, -1)
-            active[slot] = _Answer(index, start + len(tokens))
+            active[slot] = _Answer(index, start + len(tokens), sampler=samplers[index])
             rows += [(token, start + i, slot, i == len(tokens) - 1) for i, token in enumerate(tokens)]
         for at in range(0, len(rows), BATCH):
             part = rows[at : at + BATCH]
@@ -200,7 +225,7 @@ class LlamaCpp:
             self.evaluated += len(part)
             for row, (_, _, slot, last) in enumerate(part):
                 if last:
-                    active[slot].last = self._best(row)
+                    active[slot].last = self._best(row, active[slot].sampler)
 
     def _step(self, active: dict[int, _Answer], max_tokens: int) -> list[tuple[int, _Answer, bool]]:
         """Take each sequence's chosen token, end those that are done, evaluate the others together."""
@@ -217,7 +242,7 @@ class LlamaCpp:
         if rows:
             self._decode(rows)
             for row, answer in enumerate(active.values()):
-                answer.last = self._best(row)
+                answer.last = self._best(row, answer.sampler)
                 answer.position += 1
         return finished
 
@@ -275,7 +300,9 @@ class LlamaCpp:
                 remedy="Augmentez le réglage llm.context.",
             )
 
-    def _best(self, row: int) -> int:
+    def _best(self, row: int, sampler: Any) -> int:
+        if sampler is not None:
+            return int(llama_cpp.llama_sampler_sample(sampler, self._context, row))
         logits = llama_cpp.llama_get_logits_ith(self._context, row)
         return int(np.ctypeslib.as_array(logits, shape=(self._words,)).argmax())
 

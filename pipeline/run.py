@@ -22,6 +22,7 @@ from pipeline.index import Index
 from pipeline.library import Library, read_library
 from pipeline.llm import LanguageModel, LlamaCpp
 from pipeline.outline import chosen, outline
+from pipeline.propose import kept, propose
 from pipeline.readers import read_all
 from pipeline.readers.docx import read_docx
 from pipeline.records import Change, Conflict, CoverageReport, Hit, Memoire, Section, SectionBrief, Tender
@@ -57,10 +58,15 @@ class Reading:
     """Corrections of values that the buyer has changed since; the corrections are kept."""
 
 
-def read_dossier(dossier: Dossier, progress: Callable[[int, int], None] | None = None) -> Reading:
+def read_dossier(
+    dossier: Dossier,
+    progress: Callable[[int, int], None] | None = None,
+    model: Callable[[], LanguageModel] | None = None,
+) -> Reading:
     """Read the buyer's documents and put them together with what people corrected.
 
-    Raises DossierError where none can be read or consultation.yaml is wrong.
+    ``model`` proposes quotes where the rules find nothing. Raises DossierError where none can be read or
+    consultation.yaml is wrong.
     """
     documents, unread = read_all(dossier.dce_files(), "dce", progress)
     if not documents:
@@ -71,6 +77,8 @@ def read_dossier(dossier: Dossier, progress: Callable[[int, int], None] | None =
         known = before.documents if before else ()
         corrected = {item.name: item.piece for item in (mine.documents if mine else ()) if item not in known}
         tender = read_tender(documents, corrected)
+        tender = kept(before, tender) if before else tender
+        tender = propose(tender, documents, model) if model else tender
         merged, conflicts = merge(before or tender, mine, tender) if mine else (tender, ())
         if mine is None or merged != mine.model_copy(update={"origins": merged.origins}):
             write_consultation(dossier, merged)

@@ -97,6 +97,11 @@ def lines(tender: Tender, today: dt.date) -> Iterator[tuple[str, str]]:
             places = ", ".join(f"{place.document}{_page(place.page).strip(' ')}" for place in found.places)
             yield "", f"  {found.message} ({places})"
             yield "", f"    → {found.question}"
+    empty = [
+        FIELDS[field].lower() for field in ("object", "buyer", "reference", "criteria") if not getattr(tender, field)
+    ]
+    if empty:
+        yield "", f"\nNon trouvé : {', '.join(empty)}. « memoire read … --propose » le demande au modèle local."
     mandatory = sum(item.mandatory for item in tender.requirements)
     yield "", f"\nExigences : {len(tender.requirements)}, dont {mandatory} obligatoires"
 

@@ -87,10 +87,15 @@ def with_origins(tender: Tender, reading: Tender) -> Tender:
     return tender.model_copy(update={"origins": (*kept, *ours)})
 
 
+def key_of(name: str, item: Any) -> str:
+    """What a value of the field ``name`` is known by."""
+    field = next((field for field in _FIELDS if field.name == name), None)
+    return field.key(item) if field else name
+
+
 def origin_of(tender: Tender, name: str, item: Any) -> str:
     """« rules », « model » or « person »: where a value of the field ``name`` comes from."""
-    field = next((field for field in _FIELDS if field.name == name), None)
-    key = field.key(item) if field else name
+    key = key_of(name, item)
     return next((origin.by for origin in tender.origins if (origin.field, origin.key) == (name, key)), "rules")
 
 
