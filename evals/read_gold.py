@@ -51,9 +51,9 @@ def main() -> int:
         print("Les consultations réelles (../shared) sont absentes : rien à comparer.")
         return 0
     rows = [*_caih(), *_vsgp(), *_nothing()]
-    _table(rows)
+    table(rows)
     print()
-    _table(extracts())
+    table(extracts())
     short = [row for row in rows if row.recall is not None and row.recall < BARS.get(row.field, 0)]
     invented = [row for row in rows if not row.expected and row.found]
     for row in short:
@@ -77,8 +77,8 @@ def _caih() -> Iterable[Row]:
         yield compare(
             name,
             "deliverables",
-            [_key(d["id"], d["title"], *d["bullets"]) for d in gold["deliverables"]],
-            [_key(d.code, d.title, *d.points) for d in tender.deliverables],
+            [key(d["id"], d["title"], *d["bullets"]) for d in gold["deliverables"]],
+            [key(d.code, d.title, *d.points) for d in tender.deliverables],
         )
         yield requirements(name, gold["minimum_requirements"], tender)
         yield recall_only(name, "application pieces", gold["required_pieces"]["candidature"], tender.pieces)
@@ -113,15 +113,13 @@ def extract(path: Path) -> Iterable[Row]:
     name = path.stem
     for field in ("object", "buyer", "reference"):
         wanted, got = gold[field], getattr(tender, field)
-        same = bool(wanted and got and (_norm(wanted) in _norm(got) or _norm(got) in _norm(wanted)))
+        same = bool(wanted and got and (norm(wanted) in norm(got) or norm(got) in norm(wanted)))
         yield Row(name, field, int(same), int(bool(wanted)), int(bool(got)))
     for field in ("criteria", "selection_criteria"):
         yield compare(
-            name, field, _own_criteria(gold[field]), _own_criteria([c.model_dump() for c in getattr(tender, field)])
+            name, field, criteria_keys(gold[field]), criteria_keys([c.model_dump() for c in getattr(tender, field)])
         )
-    nodes = [
-        _key(n["number"], n["title"], *n["points"], n["expected"] or "", n["evidence"] or "") for n in gold["plan"]
-    ]
+    nodes = [key(n["number"], n["title"], *n["points"], n["expected"] or "", n["evidence"] or "") for n in gold["plan"]]
     yield compare(name, "plan", nodes, _nodes(tender))
     yield recall_only(name, "pieces", gold["pieces"], tender.pieces)
     yield recall_only(name, "format_rules", gold["format_rules"], tender.format_rules)
@@ -131,12 +129,12 @@ def extract(path: Path) -> Iterable[Row]:
     yield Row(name, "inconsistencies", min(found, len(gold["inconsistencies"])), len(gold["inconsistencies"]), found)
 
 
-def _own_criteria(items: Sequence[dict[str, Any]], depth: str = "") -> list[str]:
+def criteria_keys(items: Sequence[dict[str, Any]], depth: str = "") -> list[str]:
     found = []
     for item in items:
         weight = "" if item["weight"] is None else f"{item['weight']:g}"
-        found.append(_key(depth, item["label"], weight))
-        found += _own_criteria(item.get("subcriteria") or [], ">")
+        found.append(key(depth, item["label"], weight))
+        found += criteria_keys(item.get("subcriteria") or [], ">")
     return found
 
 
@@ -161,9 +159,9 @@ def compare(document: str, field: str, expected: Sequence[str], found: Sequence[
 
 def recall_only(document: str, field: str, expected: Sequence[str], found: Sequence[str]) -> Row:
     """Gold items that stand in an item found, or hold it."""
-    folded = [_norm(item) for item in found]
+    folded = [norm(item) for item in found]
     right = sum(
-        any(_norm(item) in other or (len(other) > 12 and other in _norm(item)) for other in folded) for item in expected
+        any(norm(item) in other or (len(other) > 12 and other in norm(item)) for other in folded) for item in expected
     )
     return Row(document, field, right, len(expected), len(found))
 
@@ -171,12 +169,12 @@ def recall_only(document: str, field: str, expected: Sequence[str], found: Seque
 def requirements(document: str, gold: Sequence[dict[str, Any]], tender: Tender) -> Row:
     """A gold statement is found when one atomic requirement of its article, used once, says it: it holds 0.8 of the
     statement's stems, and the words of the quote or a part of them."""
-    offered = [(set(stems(r.text)), _norm(r.text)) for r in tender.requirements]
+    offered = [(set(stems(r.text)), norm(r.text)) for r in tender.requirements]
     free = set(range(len(offered)))
     right = 0
     for item in gold:
         wanted = set(stems(item["statement"])) - FRAME
-        quote = _norm(item["quote"])
+        quote = norm(item["quote"])
         best = max(
             free,
             key=lambda i: (len(wanted & offered[i][0]) / max(len(wanted), 1), -len(offered[i][0])),
@@ -210,7 +208,7 @@ def _gold_node(node: dict[str, Any]) -> str:
     parts = [
         text for part in node.get("sub_parts") or node.get("parts") or [] for text in (part["title"], *part["bullets"])
     ]
-    return _key(
+    return key(
         node["number"],
         node["title"],
         *(node.get("bullets") or []),
@@ -222,7 +220,7 @@ def _gold_node(node: dict[str, Any]) -> str:
 
 def _nodes(tender: Tender) -> list[str]:
     return [
-        _key(
+        key(
             node.number,
             node.title,
             *node.points,
@@ -237,7 +235,7 @@ def _nodes(tender: Tender) -> list[str]:
 def _gold_criteria(items: Sequence[dict[str, Any]], depth: str = "") -> list[str]:
     found = []
     for item in items:
-        found.append(_key(depth, item["label"], f"{item['weight_pct']:g}"))
+        found.append(key(depth, item["label"], f"{item['weight_pct']:g}"))
         found += _gold_criteria(item.get("subcriteria") or [], ">")
     return found
 
@@ -245,20 +243,20 @@ def _gold_criteria(items: Sequence[dict[str, Any]], depth: str = "") -> list[str
 def _criteria(items: Sequence[Criterion], depth: str = "") -> list[str]:
     found = []
     for item in items:
-        found.append(_key(depth, item.label, f"{item.weight:g}" if item.weight is not None else ""))
+        found.append(key(depth, item.label, f"{item.weight:g}" if item.weight is not None else ""))
         found += _criteria(item.subcriteria, ">")
     return found
 
 
-def _key(*parts: str) -> str:
-    return " § ".join(_norm(part) for part in parts if part)
+def key(*parts: str) -> str:
+    return " § ".join(norm(part) for part in parts if part)
 
 
-def _norm(text: str) -> str:
+def norm(text: str) -> str:
     return re.sub(r"\s*[;,.:]+$", "", fold(text)).strip()
 
 
-def _table(rows: Sequence[Row]) -> None:
+def table(rows: Sequence[Row]) -> None:
     print(f"{'document':<16}{'champ':<20}{'juste':>6}{'attendu':>9}{'trouvé':>8}{'rappel':>9}{'précision':>11}")
     for row in rows:
         recall = "–" if row.recall is None else f"{row.recall:.3f}"

@@ -30,13 +30,14 @@ from lxml import etree
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
-from pipeline.readers.lines import is_toc, soft_lines, split_marker
+from pipeline.readers.lines import NUMBERED, is_toc, soft_lines, split_marker
 from pipeline.readers.text import table_block
 from pipeline.records import Block
 
 OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 """Compound file: a .doc of before 2007, or an encrypted .docx."""
 MAX_HEADING_CHARS = 250
+MAX_BOLD_TITLE = 120
 MAX_RATIO = 100
 """Uncompressed to compressed size past which the file is taken for a bomb; ordinary Word files stay under 30."""
 MAX_UNCOMPRESSED = 1 << 30
@@ -162,8 +163,11 @@ class _Walker:
     first_page: int = 1
     """The page on which the last paragraph read begins."""
     saw_break: bool = False
+    unstyled: bool = False
+    """Whether no paragraph has the style of a heading: bold titles are then looked for."""
 
     def blocks(self, document: WordDocument) -> Iterator[Block]:
+        self.unstyled = not any(self.styles.heading_level(paragraph) for paragraph in document.paragraphs)
         for item in document.iter_inner_content():
             yield from self._blocks(item)
 
@@ -232,6 +236,9 @@ class _Walker:
         level = self.styles.heading_level(paragraph)
         if is_toc(text) or self.styles.is_toc(paragraph):
             return Block(kind="toc", text=text, page=page)
+        bold_title = self.unstyled and not level and not number and _reads_as_title(text)
+        if bold_title and self.styles.is_bold(paragraph):
+            return Block(kind="heading", text=text, page=page, level=0)
         if level and len(text) <= MAX_HEADING_CHARS:
             return Block(kind="heading", text=f"{number} {text}".strip(), page=page, level=level)
         if number:
@@ -271,6 +278,13 @@ def _within(node: Any, tags: tuple[str, ...], stop: Any) -> bool:
     return False
 
 
+def _reads_as_title(text: str) -> bool:
+    """A short numbered line, or one in capitals: what a writer without styles sets in bold as a title."""
+    letters = [c for c in text if c.isalpha()]
+    capitals = sum(c.isupper() for c in letters) > 0.7 * len(letters)
+    return 3 < len(text) <= MAX_BOLD_TITLE and text[-1] not in ".;,:" and (capitals or bool(NUMBERED.match(text)))
+
+
 class _Styles:
     """Outline level and numbering of a paragraph, found through the style chain."""
 
@@ -307,8 +321,22 @@ class _Styles:
                 return 1
         return 0
 
+    def is_bold(self, paragraph: Paragraph) -> bool:
+        """Whether all its words are bold, by their own format or by the paragraph's style."""
+        styled = next(
+            (mark for style in self.chain(paragraph) if (mark := _bold(style.find(qn("w:rPr")))) is not None), False
+        )
+        runs = [run for run in paragraph._p.iter(qn("w:r")) if any((t.text or "").strip() for t in run.iter(qn("w:t")))]
+        return bool(runs) and all(styled if (own := _bold(run.find(qn("w:rPr")))) is None else own for run in runs)
+
     def is_toc(self, paragraph: Paragraph) -> bool:
         return any(re.match(r"(?:toc|tm|table des mati)", _style_name(style)) for style in self.chain(paragraph))
+
+
+def _bold(properties: Any) -> bool | None:
+    """What run properties say of bold; ``None`` where they say nothing."""
+    mark = properties.find(qn("w:b")) if properties is not None else None
+    return None if mark is None else mark.get(qn("w:val"), "1") not in ("0", "false", "off")
 
 
 def _style_name(style: Any) -> str:

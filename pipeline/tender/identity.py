@@ -59,7 +59,7 @@ _BUYER_LABEL = re.compile(
 )
 _BUYER_SENTENCE = re.compile(
     r"(?:est (?:passée|lancée|organisée)(?: et pilotée)? par|pouvoir adjudicateur (?:est|:)|"
-    r"(?<!profil d['’])acheteur (?:est|:))\s*:?\s*(?P<name>(?:l[ea']\s?|les\s)?[A-ZÀ-Þ][^.;,]{5,120})"
+    r"(?<![Pp]rofil d['’])acheteur (?:est|:))\s*:?\s*(?P<name>(?:l[ea']\s?|les\s)?[A-ZÀ-Þ][^.;,]{5,120})"
 )
 _OBJECT_TITLE = re.compile(
     r"\bobjet (?:de la |du |de l.|des )?(?:consultation|marche|accord|contrat|prestations?|appel)|^[\d. \-–]*objet$"
@@ -152,7 +152,8 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
         for position, block in enumerate(blocks):
             for row in block.rows[:8]:
                 if len(row) > 1 and row[1].strip() and _BUYER_LABEL.match(row[0].strip()):
-                    return _name(row[1].split("\n")[0])
+                    lines = [line for line in row[1].split("\n") if fold(line).strip(" -–") != "etat"]
+                    return _name(lines[0] if lines else row[1])
             match = _BUYER_LABEL.match(_unnumbered(block.text)) if len(block.text) < 200 else None
             if match and len((match["rest"] or "").strip()) > 3:
                 return _name(match["rest"])
@@ -160,11 +161,6 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
             if text:
                 sentence = _BUYER_SENTENCE.search(text)
                 return _name(sentence["name"] if sentence else text)
-    for document in documents:
-        for block in _text_blocks(document):
-            match = _BUYER_SENTENCE.search(block.text)
-            if match and block.kind == "paragraph":
-                return _name(match["name"])
     for document in documents:
         cover = _text_blocks(document)[:COVER]
         for before, block in zip([None, *cover], cover, strict=False):
@@ -178,6 +174,11 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
                 return fold_spaces(block.text).strip(" -–")
             if before is not None and 5 < len(before.text) < 90 and not _NOT_OBJECT.search(fold(before.text)):
                 return fold_spaces(before.text).strip(" -–")
+    for document in documents:
+        for block in _text_blocks(document):
+            match = _BUYER_SENTENCE.search(block.text)
+            if match and block.kind == "paragraph":
+                return _name(match["name"])
     return None
 
 

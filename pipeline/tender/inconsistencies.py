@@ -340,13 +340,16 @@ def _dates(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsiste
     for name, pattern in SUBJECTS:
         if name == "visite":  # several slots are offered
             continue
-        said: dict[frozenset[str], dict[str, Place]] = defaultdict(dict)
+        said: list[tuple[set[str], dict[str, Place]]] = []
         for deadline in tender.deadlines:
             if deadline.date and re.search(pattern, fold(deadline.label)):
-                # the same words, so that two phases or two lots are not one thing
-                words = frozenset(stems(deadline.label))
-                said[words].setdefault(deadline.date[:10], _sentence_place(documents, deadline.text))
-        for dates in said.values():
+                words = set(stems(deadline.label))
+                dates = next((places for other, places in said if _one_thing(words, other)), None)
+                if dates is None:
+                    dates = {}
+                    said.append((words, dates))
+                dates.setdefault(deadline.date[:10], _sentence_place(documents, deadline.text))
+        for _, dates in said:
             if len(dates) < 2:
                 continue
             yield Inconsistency(
@@ -354,6 +357,14 @@ def _dates(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsiste
                 places=tuple(dates.values()),
                 question=f"Quelle date faut-il retenir pour : {name} ?",
             )
+
+
+_PHASES = set(stems("candidature offre initiale finale phase lot question réponse visite prévisionnelle tranche"))
+
+
+def _one_thing(left: set[str], right: set[str]) -> bool:
+    """Whether two labels name one deadline: half of their words in common, none that tells phases or lots apart."""
+    return 2 * len(left & right) >= len(left | right) and not (left ^ right) & _PHASES
 
 
 def _sentence_place(documents: Sequence[Document], text: str) -> Place:
