@@ -35,7 +35,7 @@ class Line:
 
 _SYMBOLS = "•●▪■◦○◾➢➔→✓✔❖§\uf0b7\uf0a7\uf0d8\uf076\uf0fc\uf02d"
 """Marks that are always bullets (private-use ones are Symbol and Wingdings glyphs)."""
-_DASHES = "-–—−*·"
+_DASHES = "-–—−*·°"
 """Marks that are bullets when white space follows."""
 _BULLET = re.compile(rf"^(?:[{_SYMBOLS}]\s*|[{re.escape(_DASHES)}]\s+|o\s+(?=\w))")
 _LETTERED = re.compile(
@@ -145,7 +145,7 @@ MOST_PAGES_SKIPPED = 15
 def assemble(lines: Sequence[Line]) -> list[Block]:
     """Group lines into blocks, in order. Pure: the same lines give the same blocks."""
     body = _body_size(lines)
-    bullets = sorted({round(line.x0, 0) for line in lines if split_marker(line.text.strip())[0]})
+    bullets = _margins(lines, body)
     blocks: list[Block] = []
     run: list[Line] = []
 
@@ -160,6 +160,16 @@ def assemble(lines: Sequence[Line]) -> list[Block]:
         run.append(line)
     flush()
     return blocks
+
+
+def _margins(lines: Sequence[Line], body: float) -> list[float]:
+    """Where list items begin, left to right; numbers set flush right begin within half a letter of each other."""
+    near = body / 2 if body else 0.5
+    margins: list[float] = []
+    for x0 in sorted({round(line.x0, 0) for line in lines if split_marker(line.text.strip())[0]}):
+        if not margins or x0 - margins[-1] > near:
+            margins.append(x0)
+    return margins
 
 
 def _continues(run: Sequence[Line], line: Line, body: float) -> bool:
@@ -237,7 +247,7 @@ def _block(run: Sequence[Line], body: float, bullets: Sequence[float]) -> Block:
         return Block(kind="heading", text=text, page=first.page, level=0)
     marker, rest = split_marker(text)
     if marker and rest:
-        level = 1 + bullets.index(round(first.x0, 0)) if round(first.x0, 0) in bullets else 1
+        level = max(1, sum(margin <= first.x0 + 0.5 for margin in bullets))
         return Block(kind="item", text=rest, page=first.page, marker=marker, level=level)
     return Block(kind="paragraph", text=text, page=first.page)
 

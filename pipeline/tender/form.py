@@ -9,8 +9,8 @@ from pipeline.french import fold, fold_spaces, sentences
 from pipeline.records import Block, Document
 
 _PIECES_TITLE = re.compile(
-    r"^(?:article\s+)?[\divx.]*\s*[.)–-]?\s*(?:l.|la |les |sous-dossier |dossier )?[« ]*(?:offres?|candidatures?|plis?)"
-    r"(?: \([^)]*\)|[ »]*)?$"
+    r"^(?:article\s+)?(?:[\divx.]*|[a-z])\s*[.)–-]?\s*(?:l.|la |les |sous-dossier |dossier )?[« ]*"
+    r"(?:offres?|candidatures?|plis?)(?: \([^)]*\)|[ »]*)?$"
     r"|\b(?:pieces?|elements?|documents?|contenu|presentation|composition|dossier|justificatifs?|constitution)\b.{0,40}"
     r"\b(?:offres?|candidatures?|plis?|propositions?|candidats?|remettre|fournir|produire)\b|situation juridique"
     r"|\bcapacites?\b|\bprojet de marche\b|\bau titre de (?:la candidature|l.offre)"
@@ -22,8 +22,8 @@ _PIECES_LEAD = re.compile(
     r"|\b(?:produi|fourni|remett|transmett|compren|contien)\w*\b.{0,80}:$"
 )
 _OTHER_TITLE = re.compile(
-    r"negoci|jugement|examen|selection|attributaire|retenu|validite|memoire|dossier de (?:la )?consultation|recevab"
-    r"|modalites|demat"
+    r"negoci|jugement|examen|selection|attributaire|retenu|validite|memoire|dossier de (?:la )?consultation|\bdce\b"
+    r"|recevab|modalites|demat"
 )
 _OTHER_LEAD = re.compile(
     r"precisera|memoire|note (?:technique|methodologique)|criteres?|retenu|attributaire|format|copie de sauvegarde"
@@ -71,8 +71,9 @@ def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
             elif block.kind == "table" and inside:
                 for row in block.rows[1:] if _is_header(block) else block.rows:
                     cells = [cell for cell in row if cell.strip() and not re.fullmatch(r"\W*[\dA-Z]{1,3}\W*", cell)]
-                    if cells:
-                        _keep(found, cells[0])
+                    lists = [cell for cell in cells if "\n" in cell and re.match(r"\s*[•●▪■➢–—-]", cell)]
+                    for entry in lists[0].split("\n") if lists else cells[:1]:
+                        _keep(found, re.sub(r"^\s*[•●▪■➢–—-]\s*", "", entry))
             elif block.kind == "paragraph":
                 numbered = _NUMBERED_PIECE.match(block.text) or _PIECE_CODE.match(block.text)
                 inline = _INLINE.match(block.text) if inside else None

@@ -13,7 +13,7 @@ _DATE = re.compile(
     r"(?:(?:lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche)\s+)?(?P<day>\d{1,2}|1er)\s+"
     rf"(?P<month>{'|'.join(_MONTHS)})\s+(?P<year>20\d{{2}})|(?P<d>\d{{1,2}})[/.](?P<m>\d{{1,2}})[/.](?P<y>20\d{{2}})"
 )
-_HOUR = re.compile(r"\bmidi\b|\b(?P<hour>[01]?\d|2[0-3])\s*(?:h|heures?|:)\s*(?P<minute>[0-5]\d)?(?!\s*sur\b)")
+_HOUR = re.compile(r"\bmidi\b|\b(?P<hour>[01]?\d|2[0-3])\s*(?:heures?|h|:)\s*(?P<minute>[0-5]\d)?(?!\s*sur\b)")
 _LEADERS = re.compile(r"(?:\.\s?){4,}|…{2,}")
 _LEGAL = re.compile(
     r"\b(?:arrete|decret|loi|ordonnance|directive|reglement|circulaire|avis|code|instruction|version|modifiee?)s?\b"
@@ -25,7 +25,7 @@ _CLOSES = re.compile(
     r"recu)|recues?\b|visite|creneau|seance"
     r"|date limite|au plus tard|retour des|remise des (?:plis|offres|candidatures)|reception des (?:plis|"
     r"offres|candidatures)|"
-    r"selection des|questions|notification|visite|reunion d.information|demarrage|debut d.execution"
+    r"selection des|questions|notification|visite|reunion d.information|echantillons?|demarrage|debut d.execution"
 )
 _REFERENCE = re.compile(
     r"(?:[Pp]roc[ée]dure|[Cc]onsultation|[Mm]arch[ée]|[Rr][ée]f[ée]rence|[Aa]ffaire|[Dd]ossier|[Aa]ccord-cadre)\s*"

@@ -237,7 +237,7 @@ def _are_parts(found: Sequence[Entry], opened: str, entries: Sequence[Entry]) ->
     return not complete and not any(
         entry.depth == 0
         or (parent.code.isdigit() and entry.code.isdigit())
-        or (entry.level and parent.level and entry.level <= parent.level)
+        or (entry.level and entry.mark == parent.mark and entry.level <= parent.level)
         for entry in found
     )
 
@@ -277,6 +277,7 @@ def _block_entries(block: Block, text: str, waiting: Sequence[Block], *, first: 
         if goes_on and block.kind != "item" and not text.startswith("dont") and waiting[0].kind != "item":
             entry.label, entry.page = fold_spaces(f"{waiting[0].text} {entry.label}"), waiting[0].page
         entry.level = block.level if block.kind == "item" else 0
+        entry.mark = "1" if block.marker[:1].isalnum() else block.marker
     return entries
 
 

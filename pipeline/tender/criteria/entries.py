@@ -19,7 +19,7 @@ MENTION = re.compile(
     rf"(?:coefficient|coeff?\.?)\s*(?:de|:|=|\()?\s*(?P<coefficient>{_NUMBER})(?!\d|\s*[x×*/])"
     rf"|(?P<value>{_NUMBER})\s*(?P<unit>%|points?\b|pts?\b\.?)(?:\s*(?:sur|/)\s*\d{{1,3}}\b(?:\s*points?\b)?)?"
     rf"|(?P<scored>{_NUMBER})\s*/\s*(?:20|100)\b(?!/)"
-    rf"|(?:\bsur|/)\s*(?P<out>{_NUMBER})(?=\s*(?:points?\b|pts\b|[.,;:)]|$|\s(?:et|dont|pour)\b))(?:\s*(?:points?|pts)\b)?",
+    rf"|(?:\bsur|(?<!\w)/)\s*(?P<out>{_NUMBER})(?=\s*(?:points?\b|pts\b|[.,;:)]|$|\s(?:et|dont|pour)\b))(?:\s*(?:points?|pts)\b)?",
     re.IGNORECASE,
 )
 _SCALE_TOO = re.compile(
@@ -74,10 +74,10 @@ _SCALE = re.compile(
 """Degrees of a scale of marks."""
 _WHOLES = (
     "offres?|notes? (?:finale|globale|totale|maximale|des? |du )|notes?$|notations?$",
-    "candidats?|candidatures?|capacites?$|soumissionnaires?",
+    "sans|neant|candidats?|candidatures?|capacites?$|soumissionnaires?",
     "totaux|total|classements?|formules?|exemples?|baremes?|avances?|tva|retenues?|penalites?|seuils?|maximums?",
     "(?:chaque )?sous-criteres?|chaque critere|criteres?$|points?|ponderations?|poids|coefficients?",
-    r"lots?\b.{0,12}$|p0|nmax|n|article|taux (?:inferieur|superieur)|les?$",
+    r"lots?\b.{0,12}$|suivants?|ci-dessous|ci-apres|p0|nmax|n|article|taux (?:inferieur|superieur)|les?$",
 )
 _CLAUSES = (
     "dans|dont|pour|selon|avec|en|aux?|soit|qui|que|chacun|appreciee?s?|jugee?s?|evaluee?s?|tel(?:le)?s?|est|sont|sera"
@@ -112,6 +112,8 @@ class Entry:
     """Label of the criterion it is said to be part of, where the sentence names it."""
     level: int = 0
     """Depth of the list item it was read in; 0 elsewhere."""
+    mark: str = ""
+    """The kind of that item's mark: the bullet itself, or « 1 » for any number or letter."""
     in_sentence: bool = False
     """Whether it was read within a sentence, where weights of other things stand too."""
 
@@ -187,7 +189,6 @@ def split_note(text: str) -> tuple[str, str]:
 _NOTES = (
     re.compile(r"(?<=[\w’»)][\w’»)])\.\s+(?=[A-ZÀ-Þ])"),
     re.compile(r"\s*:\s+(?=(?:Définition|Ce (?:sous[\s\-]*)?crit|Appréci))"),
-    re.compile(r"\s*,\s+(?=(?:apprécié|jugé|noté|évalué|analysé)e?s?\b)"),
     re.compile(r"\s+(?=(?:Ce (?:sous[\s\-]*)?crit[èe]re|Appréciée?s?|Jugée?s?|Note\s*=)\s)"),
 )
 """Where what a buyer says on how a criterion is appreciated begins."""

@@ -127,19 +127,27 @@ def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
         holes = sum(not row[found.parent].strip() for row in body) if found.parent >= 0 else 0
         if others and holes and found.parent < others[0]:
             found.label = others[0]
+    if found.label < 0 and found.parent >= 0:  # how a criterion is appreciated, weighed row by row: its parts
+        for j in found.notes:
+            alone = [row for row in body if row[j].strip() and not row[found.parent].strip()]
+            if alone and all(any(CELL.match(fold_spaces(row[w])) for w, _, _ in found.weights) for row in alone):
+                found.label = j
+                found.notes = [n for n in found.notes if n != j]
+                break
     if found.parent < 0:
         return None
     dotted = any("." in row[found.code].strip(" .") for row in body) if found.code >= 0 else False
     found.code_is_parent = (
         found.code >= 0 and found.label < 0 and not dotted and bool(_SUB.search(fold(header[found.parent])))
     )
-    if (
-        found.label >= 0
-        and len(found.weights) == 2
-        and found.parent < found.weights[0][0] < found.label
-        and not found.weights[0][1]
-    ):
-        found.parent_weight = found.weights.pop(0)[0]
+    if found.label >= 0 and len(found.weights) == 2 and not found.weights[0][1]:
+        first, second = (position for position, _, _ in found.weights)
+        heads = [row for row in body if row[found.parent].strip()]
+        rest = [row for row in body if not row[found.parent].strip()]
+        if found.parent < first < found.label:
+            found.parent_weight = found.weights.pop(0)[0]
+        elif all(row[second].strip() for row in heads) and not any(row[second].strip() for row in rest):
+            found.parent_weight = found.weights.pop(1)[0]  # a total a criterion, at the end of the row
     if len(found.weights) > 1 and not all(lot for _, lot, _ in found.weights):
         found.weights = _weighing(found.weights, rows, found.body)
     return found

@@ -128,6 +128,7 @@ def _sentence(sentence: str, page: int | None, earlier: list[Entry]) -> Iterator
         parent = _known(lead["label"], earlier)
     end, inside, held, part = 0, parent is not None, False, False
     last: Entry | None = None
+    several = len(weights_in(sentence)) > 1
     start_at = repeats.end() if repeats else (lead.end() if lead and parent else 0)
     for match in weights_in(sentence, start_at):
         begin = match.start("out") if match["out"] else match.start()
@@ -135,7 +136,7 @@ def _sentence(sentence: str, page: int | None, earlier: list[Entry]) -> Iterator
         weight, unit = value_of(match)
         follows = sentence[match.end() :]
         broken = bool(last and _BREAKS.search(between)) or inside or (held and part)
-        own = "" if held else _words(between)
+        own = "" if held else _words(between, listed=several)
         held = False
         if not is_label(own):
             own = ""
@@ -166,9 +167,11 @@ def _sentence(sentence: str, page: int | None, earlier: list[Entry]) -> Iterator
             entry.depth = 0
 
 
-def _words(between: str) -> str:
+def _words(between: str, *, listed: bool) -> str:
     """The words of the clause before a weight: those after the last mark that ends another clause."""
     parts = re.split(r"[;:]\s|\.\s|\)\s*[,;]?\s", between)
+    if listed and len(parts) > 1 and parts[-1].rstrip().endswith("("):  # « : la qualité (10 %), le délai (5 %) »
+        return re.sub(r"^(?:et|puis|enfin)\s+", "", trim(parts[-1]))
     words = clean(parts[-1])
     if "," in words:  # « , pondéré à » is a tail; « qualité, délais et équipe » a label
         tail = words.rsplit(",", 1)[1].strip()

@@ -112,9 +112,9 @@ def _columns(rows: Sequence[Sequence[str]]) -> _Columns | None:
             continue
         if not cells:
             found.answers += 1
-        elif _EVIDENCE.search(name) and found.titles and not _TITLE.match(name):
+        elif _EVIDENCE.search(name) and (found.titles or found.asked) and not _TITLE.match(name):
             found.evidence.append(j)
-        elif _TITLE.match(name) and not (_ASKED.search(name) and found.titles):
+        elif _TITLE.match(name) and not (found.titles and (_ASKED.search(name) or found.asked)):
             found.titles.append(j)
         elif _ASKED.search(name) and (found.titles or j):
             found.asked.append(j)
