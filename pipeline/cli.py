@@ -144,16 +144,25 @@ def search(
     dossier: DossierPath,
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
     k: Annotated[int, typer.Option("--k", min=1, max=100, help="Nombre de passages.")] = 5,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", help="Ne chercher que dans : dce, response, component, firm. Répétable."),
+    ] = None,
     form: FormatOption = "text",
     set_: Set = None,
 ) -> None:
     """Cherche des passages."""
     from pipeline import run
+    from pipeline.retrieve import ALL
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json")
+    unknown = [name for name in kind or () if name not in ALL]
+    if unknown:
+        raise SettingsError(f"Nature de passage inconnue : {unknown[0]}", remedy=f"Connues : {', '.join(ALL)}.")
+    kinds = [name for name in ALL if not kind or name in kind]
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
-    hits = run.search_dossier(folder, question, k, run.load_embedder(settings), settings)
+    hits = run.search_dossier(folder, question, k, run.load_embedder(settings), settings, kinds)
     if form == "json":
         found = [
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -25,8 +25,8 @@ from pipeline.outline import chosen, outline
 from pipeline.propose import kept, propose
 from pipeline.readers import read_all
 from pipeline.readers.docx import read_docx
-from pipeline.records import Change, Conflict, CoverageReport, Hit, Memoire, Section, SectionBrief, Tender
-from pipeline.retrieve import retrieve
+from pipeline.records import Change, Conflict, CoverageReport, Hit, Memoire, Section, SectionBrief, SourceKind, Tender
+from pipeline.retrieve import ALL, retrieve
 from pipeline.settings import Settings
 from pipeline.split import split
 from pipeline.tender import read_tender
@@ -111,9 +111,16 @@ def index_dossier(dossier: Dossier, embedder: Embedder, settings: Settings) -> t
     return built, library, fresh
 
 
-def search_dossier(dossier: Dossier, question: str, k: int, embedder: Embedder, settings: Settings) -> list[Hit]:
-    """The ``k`` best passages for a question."""
-    return retrieve(question, load_index(dossier, embedder, settings), embedder, settings.retrieve, k)
+def search_dossier(
+    dossier: Dossier,
+    question: str,
+    k: int,
+    embedder: Embedder,
+    settings: Settings,
+    kinds: Collection[SourceKind] = ALL,
+) -> list[Hit]:
+    """The ``k`` best passages of these kinds for a question."""
+    return retrieve(question, load_index(dossier, embedder, settings), embedder, settings.retrieve, k, kinds)
 
 
 def draft_dossier(

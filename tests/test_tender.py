@@ -259,3 +259,15 @@ def test_the_forms_in_which_buyers_weigh(text: str, criteria: list[tuple[str, fl
     rc = Document(name="rc.txt", sha256="0" * 64, kind="dce", pages=1, blocks=tuple(blocks))
     award, _ = read_criteria([rc])
     assert [(criterion.label, criterion.weight) for criterion in award] == criteria
+
+
+@pytest.mark.parametrize(("other", "count"), [("4 heures", 1), ("8 heures", 0)])
+def test_two_pieces_that_fix_two_values_for_one_requirement(make_document: Build, other: str, count: int) -> None:
+    words = "Le titulaire doit rétablir un incident majeur de la messagerie en {} à compter du signalement de l'agent."
+    pf = make_document(("heading", "Programme fonctionnel"), ("paragraph", words.format("8 heures")), name="pf.txt")
+    cctp = make_document(
+        ("heading", "Cahier des clauses techniques particulières"), ("paragraph", words.format(other)), name="cctp.txt"
+    )
+    found = [item for item in read_tender([pf, cctp]).inconsistencies if "valeurs différentes" in item.message]
+    assert len(found) == count
+    assert all({place.document for place in item.places} == {"pf.txt", "cctp.txt"} for item in found)

@@ -26,8 +26,8 @@ _OTHER_TITLE = re.compile(
     r"|recevab|modalites|demat"
 )
 _OTHER_LEAD = re.compile(
-    r"precisera|memoire|note (?:technique|methodologique)|criteres?|retenu|attributaire|format|copie de sauvegarde"
-    r"|dossier de (?:la )?consultation|nomme|invitation"
+    r"precisera|permet|dispense|obtenir|memoire|note (?:technique|methodologique)|criteres?|retenu|attributaire|format"
+    r"|copie de sauvegarde|dossier de (?:la )?consultation|nomme|invitation"
 )
 _CODED = re.compile(r"^(?P<number>\d{1,2}(?:\.\d{1,2})+)\.?\s*[–—\-:]?\s+(?P<title>[A-ZÀ-Þ].*[^.:;])$")
 _PIECE_CODE = re.compile(r"^[A-Z]{1,4}[\s\-]?\d{1,2}\s*[–—\-:.]\s*(?P<title>\S.*[^:])$")
@@ -36,7 +36,10 @@ _INLINE = re.compile(
     r"^(?:le pli|l.offre|le dossier)[^.:]{0,40}(?:contient|comprend|est constitu\w+)[^.:]{0,30}:\s*(?P<list>[^:]+)$",
     re.IGNORECASE,
 )
-_NOT_PIECES = re.compile(r"\b(?:irrecevab|elimin|note sur|sera note|critere|formule)")
+_NOT_PIECES = re.compile(
+    r"^(?:beneficier|d.attester|d.un (?:systeme|espace))|nommes de la"
+    r"|\b(?:irrecevab|elimin|note sur|sera note|critere|formule)"
+)
 _FORM = re.compile(
     r"langue francaise|\blangue\b|francais\b|\bmo\b|formats? acceptes|\bpdf\b|\bxlsx?\b|\bword\b|"
     r"\barial\b|\bcorps\b|signature|\bsignes?\b"

@@ -75,7 +75,7 @@ _NOT_OBJECT = re.compile(
     r"|^(?:marches?|accord-cadre|contrat) (?:publics?|de|a|d.)\b.{0,40}$|^appel d.offres|^procedure|^articles?|^\d"
     r"|direction|document fictif|date|heure|cedex|remise|\b\d{5}\b|^(?:tel|fax|siret|adresse|courriel|http|www)|@"
     r"|\b(?:rue|route|avenue|boulevard|quai|place|allee|chemin|esplanade|cours) (?:d|l)|^hotel d|^mairie\b|sommaire"
-    r"|^phase\b"
+    r"|^(?:marche|accord-cadre) «|^phase\b|^informations? generales?"
 )
 _BODY = re.compile(
     r"^(?:la |le |l.|les )?(?:commune|ville|mairie|communaute|metropole|departement|conseil|region|"
@@ -139,7 +139,7 @@ def _title_page(documents: Sequence[Document]) -> str | None:
             folded = fold(block.text)
             if block.kind == "heading" and re.match(r"(?:article|chapitre|titre)\b|[\divx]+\s?[.)–-]", folded):
                 break
-            other = _BODY.match(folded) or _NOT_OBJECT.search(folded) or _DATE.search(folded)
+            other = _BODY.match(folded) or _NOT_OBJECT.search(folded) or _DATE.search(folded) or "pour objet" in folded
             if 20 < len(block.text) < 200 and not other and not block.text.rstrip().endswith((".", ":")):
                 return fold_spaces(block.text)
     return None

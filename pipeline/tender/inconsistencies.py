@@ -60,6 +60,7 @@ def find_inconsistencies(documents: Sequence[Document], tender: Tender) -> tuple
         *_weights(rules, tender),
         *_dates(rules, tender),
         *_chapters(rules, tender),
+        *_requirements(tender),
     ]
     return tuple(found)
 
@@ -300,6 +301,46 @@ def _addresses(documents: Sequence[Document]) -> Iterator[Inconsistency]:
                 places=tuple(places.values()),
                 question="À quelle adresse exacte faut-il adresser les plis et les copies de sauvegarde ?",
             )
+
+
+_QUANTITY = re.compile(
+    r"\b(?P<value>\d+(?:[.,]\d+)?)\s*(?P<unit>%|h\b|heures?|minutes?|min\b|jours?|mois|ans?\b|euros?|€|go\b|to\b|mbit|gbit)"
+)
+SAME_WORDS = 0.75
+"""Share of words in common from which two requirements are about one thing."""
+LEAST_WORDS = 5
+
+
+def _requirements(tender: Tender) -> Iterator[Inconsistency]:
+    """One requirement in two pieces with two quantities of the same unit."""
+    read = []
+    for item in tender.requirements:
+        folded = fold(item.text)
+        quantities = {(m["unit"][:4].rstrip("s"), m["value"]) for m in _QUANTITY.finditer(folded)}
+        words = {stem for stem in stems(item.text) if not stem[:1].isdigit()}
+        if quantities and len(words) >= LEAST_WORDS:
+            read.append((item, words, quantities))
+    holding: dict[str, list[int]] = defaultdict(list)
+    for number, (_, words, _) in enumerate(read):
+        for word in words:
+            holding[word].append(number)
+    told: set[tuple[int, int]] = set()
+    for number, (item, words, quantities) in enumerate(read):
+        rarest = min(words, key=lambda word: len(holding[word]))
+        for other in holding[rarest]:
+            item2, words2, quantities2 = read[other]
+            pair = (min(number, other), max(number, other))
+            alike = item2.document != item.document and len(words & words2) >= SAME_WORDS * len(words | words2)
+            if not alike or pair in told or {u for u, _ in quantities} != {u for u, _ in quantities2}:
+                continue
+            told.add(pair)
+            if quantities != quantities2:
+                yield Inconsistency(
+                    message=f"Deux pièces fixent des valeurs différentes ({item.id} et {item2.id}).",
+                    places=tuple(Place(document=r.document, page=r.page, quote=r.text[:240]) for r in (item, item2)),
+                    question=f"« {item.document} » et « {item2.document} » fixent des valeurs différentes pour la même "
+                    "exigence : laquelle faut-il retenir ?",
+                )
 
 
 def _weights(documents: Sequence[Document], tender: Tender) -> Iterator[Inconsistency]:
