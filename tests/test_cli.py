@@ -178,3 +178,14 @@ def test_too_little_memory_for_the_model(
     assert code == 2
     assert "Mémoire insuffisante" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_search_refuses_a_kind_it_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = str(tmp_path / "d")
+    memoire(monkeypatch, capsys, "new", folder, "--dce", RC)
+    code, _, err = memoire(monkeypatch, capsys, "search", folder, "RTO", "--kind", "reponse")
+    assert code == 2
+    assert "reponse" in err
+    assert "dce, response, component, firm" in err

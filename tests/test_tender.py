@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pypdfium2 as pdfium
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.french import fold
 from pipeline.readers import read
-from pipeline.readers.text import read_text
-from pipeline.records import Document, Tender
+from pipeline.readers.text import read_text, table_block
+from pipeline.records import Block, Document, Tender
 from pipeline.tender import read_tender
 from pipeline.tender.criteria import read_criteria
 from pipeline.tender.plan import read_plan
@@ -271,3 +274,60 @@ def test_two_pieces_that_fix_two_values_for_one_requirement(make_document: Build
     found = [item for item in read_tender([pf, cctp]).inconsistencies if "valeurs différentes" in item.message]
     assert len(found) == count
     assert all({place.document for place in item.places} == {"pf.txt", "cctp.txt"} for item in found)
+
+
+VOCABULARY = """critère Critères valeur technique prix points % 40 60 100 coefficient sur 20 / ( ) : ; – - • dont plan 1. A. I
+? décomposée comme suit mémoire 1.1 Lot n° 2 pondération TOTAL 12/03/2027 à 12h00 sommaire « » offre candidature"""
+WORDS = st.sampled_from(re.findall(r"\S+", VOCABULARY))
+LINES = st.lists(WORDS, min_size=0, max_size=12).map(" ".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    blocks=st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(["heading", "paragraph", "item"]), LINES | st.text(max_size=40)),
+            st.lists(st.tuples(LINES, LINES, LINES), min_size=1, max_size=5),
+        ),
+        max_size=25,
+    )
+)
+def test_reading_a_tender_is_total_and_deterministic(blocks: list[object]) -> None:
+    made = []
+    for block in blocks:
+        if isinstance(block, list):
+            made.append(table_block([tuple(row) for row in block], page=1))
+        elif block[1].strip():  # type: ignore[index]
+            made.append(Block(kind=block[0], text=block[1], page=1, level=1, marker="–"))  # type: ignore[index]
+    rc = Document(name="rc.txt", sha256="0" * 64, kind="dce", pages=1, blocks=tuple(made))
+    assert read_tender([rc]) == read_tender([rc])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 " * 4000,
+        "(" * 4000,
+        "10 % " * 2000,
+        "de la " * 3000,
+        "critère " * 2000,
+        "- " * 4000,
+        "a. " * 3000,
+        "Lot 1, 2 et " * 1500,
+    ],
+)
+def test_no_pattern_is_slow_on_a_long_line(text: str) -> None:
+    """A quadratic or worse pattern takes minutes here; all of them together take a second."""
+    blocks = (
+        Block(kind="heading", text="Critères de jugement des offres", page=1),
+        Block(kind="paragraph", text=f"Critères pondérés : {text} :", page=1),
+        Block(kind="item", text=text, page=1, level=1, marker="–"),
+        table_block([("Critère", "Points"), (text, "40"), (text[:200], text)], page=1),
+    )
+    rc = Document(name="rc.txt", sha256="0" * 64, kind="dce", pages=1, blocks=blocks)
+    signal.setitimer(signal.ITIMER_REAL, 30)
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("a pattern is slow"))
+    try:
+        read_tender([rc])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -61,7 +61,7 @@ def read_pieces(documents: Sequence[Document]) -> tuple[str, ...]:
     for document in documents:
         inside = listing = False
         number, skipped = "", 0
-        for block, following in zip(document.blocks, [*document.blocks[1:], None], strict=True):
+        for block, following in zip(document.blocks, [*document.blocks[1:], None], strict=False):
             folded = fold(block.text)
             coded = _CODED.match(block.text) if inside and len(block.text) < 110 else None
             bare = following is None or bool(_CODED.match(following.text)) or following.kind == "heading"

@@ -283,4 +283,4 @@ def _iso(dated: re.Match[str], hour: re.Match[str] | None) -> str:
 
 def _pairs(document: Document) -> Iterator[tuple[Block, Block | None]]:
     blocks = [block for block in document.blocks if block.kind != "toc"]
-    return zip(blocks, [*blocks[1:], None], strict=True)
+    return zip(blocks, [*blocks[1:], None], strict=False)
