@@ -263,7 +263,7 @@ def _label(sentence: str, heading: str) -> str:
     folded = fold(sentence)
     dated = _DATE.search(folded)
     start = dated.start() if dated else len(sentence)
-    words = re.split(r"[:–]", sentence[: min(start, len(sentence))])[0].strip(" ,")
+    words = re.split(r"[:–|]", sentence[: min(start, len(sentence))])[0].strip(" ,")
     label = re.sub(
         r"\s+(?:est|sont|a|fixée?s?|au|le|à|au plus tard|avant)(?:\s+(?:fixée?s?|au|le|à|plus tard))*$",
         "",
