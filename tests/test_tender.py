@@ -277,7 +277,8 @@ def test_two_pieces_that_fix_two_values_for_one_requirement(make_document: Build
 
 
 VOCABULARY = """critère Critères valeur technique prix points % 40 60 100 coefficient sur 20 / ( ) : ; – - • dont plan
-1. A. I ? décomposée comme suit mémoire 1.1 Lot n° 2 pondération TOTAL 12/03/2027 à 12h00 sommaire « » offre candidature"""
+1. A. I ? décomposée comme suit mémoire 1.1 Lot n° 2 pondération TOTAL 12/03/2027 à 12h00 sommaire « »
+offre candidature"""
 WORDS = st.sampled_from(re.findall(r"\S+", VOCABULARY))
 LINES = st.lists(WORDS, min_size=0, max_size=12).map(" ".join)
 
