@@ -44,7 +44,9 @@ ORIGINS = {"rules": "", "model": "  (proposé par le modèle : à vérifier)", "
 MOST_CHANGES = 40
 """Lines shown on a terminal; the rest are in consultation.yaml."""
 _QUESTIONS = re.compile(r"\b(?:questions?|renseignements? complementaires?|demandes? d.informations?)\b")
-_DEADLY = re.compile(r"\b(?:irregular|irrecevab|elimin|rejet|sous peine|exclu|inapproprie|obligatoire sous)")
+_DEADLY = re.compile(
+    r"\b(?:irreguli|irregular|irrecevab|elimin|rejete|sous peine|exclue?s?\b|inapproprie|obligatoire sous)"
+)
 
 
 def lines(tender: Tender, today: dt.date) -> Iterator[tuple[str, str]]:
@@ -74,7 +76,7 @@ def lines(tender: Tender, today: dt.date) -> Iterator[tuple[str, str]]:
     yield "bold", f"\nPlan imposé{'' if tender.plan else ' : aucun'}"
     for node in tender.plan:
         points = len(node.points) + sum(len(part.points) for part in node.parts)
-        detail = f" ({points} points)" if points else ""
+        detail = f" ({points} point{'s' if points > 1 else ''})" if points else ""
         by = ORIGINS[origin_of(tender, "plan", node)]
         yield "", f"  {'  ' * (node.level - 1)}{node.heading}{detail}{_page(node.page)}{by}"
     for title, items in (

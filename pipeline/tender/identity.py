@@ -165,7 +165,7 @@ def read_buyer(documents: Sequence[Document]) -> str | None:
         cover = _text_blocks(document)[:COVER]
         for before, block in zip([None, *cover], cover, strict=False):
             folded = fold(block.text)
-            if not _BODY.match(folded) or len(block.text) >= 110 or block.text.rstrip().endswith((".", ":")):
+            if not _BODY.match(folded) or len(block.text) >= 110 or re.search(r"[.:]\s*$|\|", block.text):
                 continue
             after = cover[cover.index(block) + 1 : cover.index(block) + 3]
             if folded.startswith("departement") and any(_BODY.match(fold(b.text)) for b in after):
@@ -201,8 +201,13 @@ def _text_blocks(document: Document) -> list[Block]:
 
 
 def _name(text: str) -> str:
-    text = re.split(r",| dont le siège| situé| représent|\. ", fold_spaces(text))[0]
-    return re.sub(r"^(?:la |le |les |l['’])", "", text, flags=re.IGNORECASE).strip(" .:;")
+    """The body's name in a sentence or a cell: what it is called, without who represents it or where it sits."""
+    text = re.sub(r"^.{0,40}?\b(?:est|agit)\s*:?\s+(?=(?:la |le |les |l['’])?[A-ZÀ-Þ])", "", fold_spaces(text))
+    parts = [part.strip() for part in re.split(r",| dont le siège| situé| représent|\. ", text) if part.strip()]
+    names = [re.sub(r"^(?:la |le |les |l['’])", "", part, flags=re.IGNORECASE).strip(" .:;") for part in parts]
+    names = [name for name in names if not re.match(r"(?:Madame|Monsieur|M\.|Mme)\s", name)] or names
+    state = len(names) > 1 and fold(names[0]) == "etat"  # « l'État, ministère … »: the ministry is the buyer
+    return names[1] if state else names[0] if names else ""
 
 
 def read_reference(documents: Sequence[Document]) -> str | None:
