@@ -1,8 +1,9 @@
 """What `memoire read` finds in tenders written by people who had not seen its rules: `python -m evals.read_blind`.
 
 The fictional tenders of tests/documents/tenders imitate the layouts of French buyers; each has its gold reading. Those
-named A to E were opened while the rules were written; F were measured first, and since looked
-at for their buyers only (evals/LOG.md). Each is read as PDF and as DOCX.
+named A to E were opened while the rules were written; F were measured before anybody looked at them, and since then
+opened for their buyers only (evals/LOG.md). Each is read as PDF and as DOCX.
+
 A label, title or point counts only to the letter (white space, case, accents and closing punctuation apart), a weight
 and a date only when equal; precision is that of what was found.
 """

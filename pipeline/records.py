@@ -44,7 +44,7 @@ class Block(Record):
     """The page each row ends on, likewise."""
 
 
-Piece = Literal["RC", "CCAP", "CCTP", "AE", "BPU", "DPGF", "DQE", "CADRE", "LETTRE", "ANNEXE", "AUTRE"]
+Piece = Literal["RC", "CCAP", "CCTP", "AE", "BPU", "DPGF", "DQE", "CADRE", "LETTRE", "NOTICE", "ANNEXE", "AUTRE"]
 """What a file of a tender is."""
 
 

@@ -17,6 +17,7 @@ from pipeline.readers import read
 from pipeline.readers.text import read_text, table_block
 from pipeline.records import Block, Document, Tender
 from pipeline.tender import read_tender
+from pipeline.tender.classify import piece
 from pipeline.tender.criteria import read_criteria
 from pipeline.tender.plan import read_plan
 from pipeline.tender.requirements import atomise
@@ -332,3 +333,16 @@ def test_no_pattern_is_slow_on_a_long_line(text: str) -> None:
         read_tender([rc])
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "kind"),
+    [
+        ("x.pdf", "NOTICE DE SÉCURITÉ INCENDIE", "NOTICE"),
+        ("Notice_acoustique.pdf", "Généralités", "NOTICE"),
+        ("x.pdf", "Cadre de réponse technique", "CADRE"),
+        ("rc.pdf", "Cahier des clauses techniques particulières", "CCTP"),
+    ],
+)
+def test_a_piece_is_known_by_its_title_before_its_name(make_document: Build, name: str, title: str, kind: str) -> None:
+    assert piece(make_document(("heading", title), ("paragraph", "Texte."), name=name)) == kind

@@ -18,6 +18,7 @@ _TITLES: tuple[tuple[Piece, str], ...] = (
     ("DQE", r"detail (?:quantitatif|estimatif)"),
     ("CADRE", r"cadre (?:de|du) (?:reponse|memoire)|trame (?:de|du) (?:reponse|memoire)"),
     ("LETTRE", r"lettre (?:de|d.)"),
+    ("NOTICE", r"^notice\b"),
     ("ANNEXE", r"^annexe"),
 )
 _NAMES: tuple[tuple[Piece, str], ...] = (
@@ -30,6 +31,7 @@ _NAMES: tuple[tuple[Piece, str], ...] = (
     ("DQE", r"dqe"),
     ("CADRE", r"cadre|trame|crt"),
     ("LETTRE", r"lettre"),
+    ("NOTICE", r"notice"),
     ("ANNEXE", r"annexe"),
 )
 OPENING = 14
