@@ -282,7 +282,12 @@ def _without_hyphens(pages: Sequence[list[_Placed]]) -> list[list[_Placed]]:
         return left + right if cut else f"{left}-{right}"
 
     return [
-        [replace(item, line=replace(item.line, text=_HYPHEN.sub(join, item.line.text))) for item in page]
+        [
+            replace(item, line=replace(item.line, text=_HYPHEN.sub(join, item.line.text)))
+            if _HYPHEN.search(item.line.text)
+            else item  # a long file must not hold two of every line
+            for item in page
+        ]
         for page in pages
     ]
 
