@@ -17,7 +17,7 @@ from pipeline.records import Block, Criterion, Document
 from pipeline.tender.criteria.entries import CELL, Entry, is_label, split_code, split_note, trim, weights_in
 from pipeline.tender.criteria.tables import is_award_table, read_table
 from pipeline.tender.criteria.text import read_text
-from pipeline.tender.criteria.tree import build, lots_of
+from pipeline.tender.criteria.tree import build
 
 _AWARD = re.compile(
     r"jugement des offres|attribution|classement des offres|offres? .{0,40}(?:jugee|evaluee|classee|"
@@ -125,16 +125,11 @@ def _with_parts(criterion: Criterion, group: _Group, others: Sequence[_Group]) -
     """The criterion with the parts that another table or list gives under its name or its code."""
     if criterion.subcriteria:
         return criterion
-    codes = {entry.code for entry in group.entries if fold(entry.label) == fold(criterion.label) and entry.code}
+    name = fold(criterion.label)
+    names = {name} | {entry.code.lower() for entry in group.entries if fold(entry.label) == name and entry.code}
     for other in others:
-        heads = {fold(entry.label): entry for entry in other.entries if entry.depth == 0}
         for found in other.tree:
-            head = heads.get(fold(found.label))
-            same = fold(found.label) == fold(criterion.label) or (
-                head is not None and not head.label and head.code in codes
-            )
-            coded = fold(found.label).upper() in codes or fold(found.label) in {code.lower() for code in codes}
-            if (same or coded) and found.subcriteria and (not found.lot or found.lot == criterion.lot):
+            if fold(found.label) in names and found.subcriteria and (not found.lot or found.lot == criterion.lot):
                 return criterion.model_copy(update={"subcriteria": found.subcriteria})
     return criterion
 
@@ -314,4 +309,4 @@ def _ordered(blocks: Sequence[Block], index: int, context: str) -> Iterator[_Gro
         yield _Group(context, entries)
 
 
-__all__ = ["lots_of", "read_criteria"]
+__all__ = ["read_criteria"]
