@@ -26,11 +26,11 @@ import yaml
 
 from pipeline import run, settings
 from pipeline.coverage import share
-from pipeline.embed import Embedder
+from pipeline.embed import FolderEmbedder
 from pipeline.french import fold
 from pipeline.index import Index
 from pipeline.records import Passage
-from pipeline.retrieve import ALL, expanded, retrieve
+from pipeline.retrieve import Reranker, expanded, retrieve
 from pipeline.settings import ROOT, Settings
 from pipeline.workspace import create
 
@@ -43,6 +43,7 @@ TENDERS = {
 }
 WINDOW = 4
 """Words a window: enough to be found at one place, few enough that a passage cut within a quote keeps half of them."""
+WAYS = ("hybride", "sans relecture", "BM25", "vecteurs")
 RESAMPLES = 2000
 HELD_OUT = 3
 """Questions whose number this divides were not looked at while the search was tuned."""
@@ -89,29 +90,33 @@ def cases() -> list[Case]:
     ]
 
 
-def indexed(tender: str, embedder: Embedder, tree: Settings, folder: Path) -> Index | None:
+def indexed(tender: str, embedder: FolderEmbedder, tree: Settings, folder: Path) -> Index | None:
     """A tender with the sample library, indexed; ``None`` where the tender is not beside the project."""
     files = TENDERS[tender]
     if not all(path.exists() for path in files):
         return None
     dossier, _ = create(folder / tender, files, [ROOT / "corpus" / "library"])
-    return run.index_dossier(dossier, embedder, tree)[0]
+    run.index_dossier(dossier, embedder, tree)
+    return run.load_index(dossier, embedder, tree)
 
 
-def searches(index: Index, embedder: Embedder, tree: Settings) -> dict[str, Search]:
+def searches(index: Index, embedder: FolderEmbedder, tree: Settings) -> dict[str, Search]:
     """The three ways compared."""
 
     def dense(question: str) -> list[Passage]:
-        vector = index.question(embedder.embed([expanded(question)], "query")[0])
-        return [index.passages[i] for i in index.nearest(vector, 10, ALL).positions]
+        vector = embedder.embed([expanded(question)], "query")[0]
+        return [index.passages[i] for i in index.nearest(vector, 10).positions]
 
     def lexical(question: str) -> list[Passage]:
-        return [index.passages[i] for i in index.matching(expanded(question), 10, ALL).positions]
+        return [index.passages[i] for i in index.best(index.word_scores(expanded(question)), 10).positions]
 
-    def hybrid(question: str) -> list[Passage]:
-        return [hit.passage for hit in retrieve(question, index, embedder, tree.retrieve, 10)]
+    def hybrid(reranker: Reranker | None) -> Search:
+        return lambda question: [
+            hit.passage for hit in retrieve(question, index, embedder, tree.retrieve, 10, reranker=reranker)
+        ]
 
-    return {"hybride": hybrid, "BM25": lexical, "vecteurs": dense}
+    reranker = run.load_reranker(embedder, tree)
+    return {"hybride": hybrid(reranker), "sans relecture": hybrid(None), "BM25": lexical, "vecteurs": dense}
 
 
 def answering(passage: Passage, case: Case, held: dict[str, frozenset[str]]) -> list[int]:
@@ -155,7 +160,7 @@ def measure() -> dict[str, Any]:
     """``{way: {case id: scores}}`` and the unanswerable questions refused."""
     tree = settings.load()
     embedder = run.load_embedder(tree)
-    results: dict[str, dict[str, tuple[float, float, float]]] = {"hybride": {}, "BM25": {}, "vecteurs": {}}
+    results: dict[str, dict[str, tuple[float, float, float]]] = {name: {} for name in WAYS}
     refused: dict[str, bool] = {}
     with tempfile.TemporaryDirectory() as folder:
         for tender in TENDERS:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import platform
@@ -11,14 +12,14 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from pipeline import machine, weights
@@ -38,6 +39,9 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Les fichiers de modèles et leur provenance.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+
+LONG_STAGE = 2000
+"""Files or passages from which progress is told away from a terminal: more than half a minute of work."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -127,14 +131,23 @@ def index(dossier: DossierPath, set_: Set = None) -> None:
 
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     started = time.monotonic()
-    built, library, fresh = run.index_dossier(folder, run.load_embedder(settings), settings)
-    for line in library.unread:
+    with _stages() as progress:
+        done = run.index_dossier(folder, run.load_embedder(settings), settings, progress)
+    _say_index(done, time.monotonic() - started)
+
+
+def _say_index(done: Any, seconds: float) -> None:
+    for line in done.ingested.unread:
         err.print(line, markup=False)
-    kinds = {kind: sum(p.kind == kind for p in built.passages) for kind in ("dce", "response", "component", "firm")}
+    if done.set_aside:
+        err.print(
+            f"L'ancien index, abîmé ou fait par un autre modèle, est mis de côté : {done.set_aside}.", markup=False
+        )
+    kinds = {kind: done.counts.get(kind, 0) for kind in ("dce", "response", "component", "firm")}
     out.print(
-        f"{len(built.passages)} passages ({kinds['dce']} du DCE, {kinds['response']} de réponses antérieures, "
-        f"{kinds['component']} de fiches de composants, {kinds['firm']} de l'entreprise), dont {fresh} nouveaux, "
-        f"en {time.monotonic() - started:.0f} s.",
+        f"{sum(kinds.values())} passages ({kinds['dce']} du DCE, {kinds['response']} de réponses antérieures, "
+        f"{kinds['component']} de fiches de composants, {kinds['firm']} de l'entreprise) ; {done.ingested.changed} "
+        f"documents lus, {done.ingested.embedded} passages nouveaux, en {seconds:.0f} s.",
         markup=False,
     )
 
@@ -148,12 +161,16 @@ def search(
         list[str] | None,
         typer.Option("--kind", help="Ne chercher que dans : dce, response, component, firm. Répétable."),
     ] = None,
+    lot: Annotated[str | None, typer.Option("--lot", help="Laisse de côté ce qui ne concerne qu'un autre lot.")] = None,
+    document: Annotated[
+        str | None, typer.Option("--document", help="Ne chercher que dans les fichiers dont le nom contient ce texte.")
+    ] = None,
     form: FormatOption = "text",
     set_: Set = None,
 ) -> None:
     """Cherche des passages."""
     from pipeline import run
-    from pipeline.retrieve import ALL
+    from pipeline.retrieve import ALL, Filters
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json")
@@ -162,7 +179,10 @@ def search(
         raise SettingsError(f"Nature de passage inconnue : {unknown[0]}", remedy=f"Connues : {', '.join(ALL)}.")
     kinds = [name for name in ALL if not kind or name in kind]
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
-    hits = run.search_dossier(folder, question, k, run.load_embedder(settings), settings, kinds)
+    filters = Filters(kinds, lot, document)
+    embedder = run.load_embedder(settings)
+    reranker = run.load_reranker(embedder, settings)
+    hits = run.search_dossier(folder, question, k, embedder, settings, filters, reranker)
     if form == "json":
         found = [
             {
@@ -305,8 +325,10 @@ def demo(
         f"Lu : {len(tender.plan)} titres imposés, {len(tender.criteria)} critères, "
         f"{len(tender.requirements)} exigences."
     )
-    built, _, fresh = run.index_dossier(dossier, run.load_embedder(settings), settings)
-    out.print(f"Indexé : {len(built.passages)} passages, dont {fresh} nouveaux.")
+    started = time.monotonic()
+    with _stages() as progress:
+        done = run.index_dossier(dossier, run.load_embedder(settings), settings, progress)
+    _say_index(done, time.monotonic() - started)
     _draft(dossier, section or [], settings)
     document = run.export_dossier(dossier, None, "docx")
     report = run.evaluate_dossier(dossier)
@@ -485,6 +507,31 @@ def _counted(done: int, total: int) -> None:
     """Progress of a reading, on a terminal only and for many files."""
     if err.is_terminal and total > 8:
         err.print(f"{done} fichiers lus sur {total}", end="\r" if done < total else "\n", markup=False)
+
+
+@contextlib.contextmanager
+def _stages() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar a stage on a terminal; elsewhere a line each tenth of a long stage."""
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g}")
+    bar = Progress(*columns, console=err, transient=True)
+    tasks: dict[str, TaskID] = {}
+    said: dict[str, int] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if err.is_terminal:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage.capitalize(), total=total)
+            bar.update(tasks[stage], completed=done)
+        elif total >= LONG_STAGE and 10 * done // total > said.get(stage, 0):
+            said[stage] = 10 * done // total
+            err.print(f"{stage} : {done} sur {total}", markup=False)
+
+    if err.is_terminal:
+        bar.start()
+    try:
+        yield tell
+    finally:
+        bar.stop()
 
 
 def _show_report(report: CoverageReport) -> None:

@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline import prompts, verify
+from pipeline.clients import mask
 from pipeline.embed import Embedder
 from pipeline.french import fold, join_french, sentences, stems, typeset
-from pipeline.index import Index, is_row
+from pipeline.index import Index
 from pipeline.llm import LanguageModel, Prompt
 from pipeline.records import (
     Claim,
@@ -32,8 +33,9 @@ from pipeline.records import (
     Sentence,
     SourceKind,
 )
-from pipeline.retrieve import relevance, retrieve
+from pipeline.retrieve import Filters, relevance, retrieve
 from pipeline.settings import Settings
+from pipeline.store import is_row
 
 TEMPLATE = "draft.point"
 EXCERPT_CHARS = 400
@@ -224,7 +226,9 @@ def point_query(brief: SectionBrief, point: Point) -> str:
 
 def _relevant(query: str, point: Point, sources: Sources, settings: Settings, kinds: Sequence[SourceKind]) -> list[Hit]:
     """Passages that speak of the point, the most relevant first."""
-    hits = retrieve(query, sources.index, sources.embedder, settings.retrieve, settings.retrieve.candidates, kinds)
+    hits = retrieve(
+        query, sources.index, sources.embedder, settings.retrieve, settings.retrieve.candidates, Filters(kinds)
+    )
     rated = [(relevance(hit, point.text, sources.index), hit) for hit in hits]
     rated.sort(key=lambda pair: -pair[0])
     return [hit for rate, hit in rated if rate >= settings.draft.relevance_floor]
@@ -268,51 +272,6 @@ def _stands_alone(sentence: str, kind: SourceKind) -> bool:
     if _LEGEND.match(folded) or _INSTRUCTS.search(folded):
         return False
     return not (kind == "response" and _AMOUNT.search(folded))
-
-
-def mask(passage: Passage, secrets: Sequence[tuple[str, str]]) -> Passage:
-    """The passage without the names of clients who may not be named, file name included."""
-    if not secrets or passage.kind == "dce":
-        return passage
-    document = passage.document
-    for form, _ in secrets:
-        if fold(form) in fold(document):
-            document = "Réponse antérieure (client confidentiel)"
-    return passage.model_copy(
-        update={
-            "text": masked(passage.text, secrets),
-            "headings": tuple(masked(h, secrets) for h in passage.headings),
-            "article": masked(passage.article, secrets) if passage.article else None,
-            "document": document,
-            "client": None if passage.client_alias else passage.client,
-        }
-    )
-
-
-def masked(text: str, secrets: Sequence[tuple[str, str]]) -> str:
-    """« de la Mutuelle X » -> « d'un organisme … »: the article goes with the name, elision is kept right."""
-    for form, alias in secrets:
-        pattern = re.compile(
-            rf"(?P<lead>\b(?:de la|de l['’]|du|des|à la|à l['’]|au|la|le|l['’])\s*)?{_spelled(form)}(?!\w)",
-            re.IGNORECASE,
-        )
-
-        def put(match: re.Match[str], alias: str = alias, text: str = text) -> str:
-            lead = fold(match["lead"] or "")
-            if lead.startswith(("de", "du")):
-                return f"d'{alias}" if alias[:1].lower() in "aeiouhéu" else f"de {alias}"
-            if lead.startswith(("a ", "a l", "au")):
-                return f"à {alias}"
-            at_start = match.start() == 0 or text[: match.start()].rstrip().endswith((".", ":"))
-            return alias[:1].upper() + alias[1:] if at_start else alias
-
-        text = pattern.sub(put, text)
-    return text
-
-
-def _spelled(form: str) -> str:
-    """A pattern for a name with either apostrophe."""
-    return re.sub(r"['’]", "['’]", re.escape(form))
 
 
 # --- writing -----------------------------------------------------------------------------------------------

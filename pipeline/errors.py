@@ -5,6 +5,8 @@
     ├── PlanMissingError        the buyer imposes no plan, and the dossier gives none
     ├── DossierError            the dossier's folder is missing, incomplete or in use
     ├── IndexMismatchError      the index was made by another embedder or splitter
+    ├── IndexDamagedError       the index's file was altered; it is set aside and made again
+    ├── IndexChangedError       another command changed the index meanwhile
     ├── ModelError              a model file is missing, altered, or does not run here
     │   ├── WrongHashError      its SHA-256 is not the one expected; the file was set aside
     │   └── MemoryShortError    not enough free memory to load it
@@ -47,6 +49,16 @@ class DossierError(MemoireError):
 
 class IndexMismatchError(MemoireError):
     """The stored index does not belong to the present embedder or splitter."""
+
+
+class IndexDamagedError(MemoireError):
+    """The stored index is not what was written."""
+
+
+class IndexChangedError(MemoireError):
+    """The stored index is no longer the one that was loaded."""
+
+    retryable = True
 
 
 class ModelError(MemoireError):

@@ -1,219 +1,228 @@
-"""list[Passage] -> Index: FAISS for meaning, BM25 for words. Save, load, search.
+"""Store -> Index: FAISS for meaning, BM25 for words, over the passages of a store.
 
-Vectors are centred before they are compared: sentence embedders crowd every text of a kind into one narrow cone, so
-that raw cosines of anything to anything lie between 0.78 and 0.90 and no floor tells an answer from noise. Passages
-lose the mean of their group (kind, prose or table), questions the mean of the questions the documents' own headings
-would be (« all but the mean », Mu and Viswanath, ICLR 2018; evals/LOG.md has the figures).
+Vectors are searched as embedded; a passage's nearness is then told by *centred* vectors: sentence embedders crowd every
+text of a kind into one narrow cone, so that raw cosines of anything to anything lie between 0.78 and 0.90 and no floor
+tells an answer from noise. Passages lose the mean of their group (kind, prose or table), questions the mean of the
+questions the documents' own headings would be (« all but the mean », Mu and Viswanath, ICLR 2018; evals/LOG.md).
 
-On disk: passages.jsonl, vectors.npy (as embedded), centre.npy, identity.json. The folder is written beside the old
-one and put in its place by renaming, so a reader finds the old index or the new one, never a mixture.
+BM25 is bm25s's, its scores computed here from the stems the store keeps, in one pass over arrays: 15 times faster than
+tokenising and indexing again, and equal to it (tests/test_index.py).
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-import os
-import shutil
-from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, overload
 
 import bm25s
 import faiss
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
+from bm25s.tokenization import Tokenized
 
-from pipeline import split
-from pipeline.embed import Embedder, Vectors, unit
-from pipeline.errors import IndexMismatchError
+from pipeline.embed import Vectors, unit
 from pipeline.french import stems
+from pipeline.ingest import questions
 from pipeline.records import Passage, SourceKind
+from pipeline.store import Columns, Store
 
-FORMAT = 2
-QUESTIONS = 256
-"""Headings taken for questions when their mean is measured: more moved it by less than 0.001."""
 SMALL_GROUP = 20
 """A group of fewer passages has no mean of its own and takes that of all."""
+EXACT_UP_TO = 200_000
+"""Passages up to which every vector is compared with the question's; beyond, IVF (evals/LOG.md has the figures)."""
+CELLS = 4096
+"""Cells of the inverted file."""
+PROBES = 64
+"""Cells visited by a question: recall@10 against exact search 0.98 at a million passages (evals/bench_index.py)."""
+TRAINED_ON = 40 * CELLS
+"""Vectors the cells are learnt from; faiss asks for at least 39 a cell."""
+Allowed = npt.NDArray[np.bool_] | None
+"""Which passages may be found; ``None`` for all."""
 
 
 class Scored(NamedTuple):
     """Positions of passages and their scores, best first, equal lengths."""
 
-    positions: list[int]
-    scores: list[float]
+    positions: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
 
 
-@dataclass
+class Passages(Sequence[Passage]):
+    """The passages of an index, each read from the store when it is asked for."""
+
+    def __init__(self, store: Store, columns: Columns) -> None:
+        self._rows = columns.rows
+        self._read = lru_cache(maxsize=4096)(lambda position: store.passage(self._rows[position]))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, position: int) -> Passage: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Passage]: ...
+    def __getitem__(self, position: int | slice) -> Passage | Sequence[Passage]:
+        if isinstance(position, slice):
+            return [self._read(i) for i in range(*position.indices(len(self)))]
+        return self._read(range(len(self))[position])
+
+    def __iter__(self) -> Iterator[Passage]:
+        return (self._read(position) for position in range(len(self)))
+
+
 class Index:
-    """Passages with their two indexes. ``identity`` says what made the vectors and the passages."""
+    """What a store holds, ready to be searched. It does not follow later changes of the store."""
 
-    passages: list[Passage]
-    vectors: Vectors
-    """As embedded, shape (n, d), unit rows."""
-    centre: Vectors
-    """Mean of questions, shape (d,)."""
-    identity: dict[str, str]
-    _centred: Vectors
-    _flat: Any
-    _words: Any
-    _frequencies: Counter[str]
+    def __init__(self, store: Store, exact_up_to: int = EXACT_UP_TO) -> None:
+        """Raises IndexDamagedError where the store is not sound."""
+        with store.reading():
+            self._columns = store.columns()
+            self._numbers = store.stem_numbers()
+            wanted = questions(store)
+            asked = store.vectors(wanted) if wanted else np.zeros((0, self._columns.vectors.shape[1]), np.float32)
+        self.passages = Passages(store, self._columns)
+        self.vectors: Vectors = self._columns.vectors
+        """As embedded, shape (n, d), unit rows."""
+        self._centre = asked.mean(axis=0) if len(asked) else np.zeros(self.vectors.shape[1], dtype=np.float32)
+        self._groups, self._means = _means(self._columns)
+        self._flat = _faiss(self.vectors, exact_up_to)
+        self._words = _Words(self._columns, self._numbers)
+        self._masks: dict[object, Allowed] = {}
 
     def rarity(self, stem: str) -> float:
         """Inverse document frequency of a stem: ln(1 + N / (1 + n)), N passages of which n hold it."""
-        return math.log(1 + len(self.passages) / (1 + self._frequencies[stem]))
+        return math.log(1 + len(self.passages) / (1 + self._held(stem)))
+
+    def _held(self, stem: str) -> int:
+        """In how many passages a stem is."""
+        number = self._numbers.get(stem)
+        return 0 if number is None else int(self._words.held[number])
 
     def question(self, vector: Vectors) -> Vectors:
         """A question's vector, centred, unit length. Shape (d,)."""
-        centred: Vectors = unit((vector - self.centre)[None, :])[0]
+        centred: Vectors = unit((vector - self._centre)[None, :])[0]
         return centred
 
-    def nearest(self, vector: Vectors, k: int, kinds: Collection[SourceKind]) -> Scored:
-        """Cosine search by a centred vector of shape (d,)."""
-        allowed = self._allowed(kinds)
-        k = min(k, len(allowed))
+    def allowed(self, kinds: Collection[SourceKind], lot: str | None = None, document: str | None = None) -> Allowed:
+        """Which passages are of these kinds, not of another lot than ``lot``, and of documents whose path holds
+        ``document``."""
+        key = (frozenset(kinds), lot, document)
+        if key not in self._masks:
+            mask = np.isin(self._kinds, list(kinds))
+            if lot is not None:
+                mask &= np.array([own is None or own == lot for own in self._columns.lots], dtype=bool)
+            if document is not None:
+                mask &= np.array([document.lower() in row.path.lower() for row in self._columns.rows], dtype=bool)
+            self._masks[key] = None if mask.all() else mask
+        return self._masks[key]
+
+    @cached_property
+    def _kinds(self) -> npt.NDArray[np.str_]:
+        return np.array(self._columns.kinds, dtype=np.str_)
+
+    def nearest(self, vector: Vectors, k: int, allowed: Allowed = None) -> Scored:
+        """Cosine search by a question's vector as embedded, shape (d,)."""
+        if allowed is not None:
+            k = min(k, int(allowed.sum()))
+        k = min(k, len(self.passages))
         if k == 0:
-            return Scored([], [])
-        parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))  # type: ignore[call-arg]
-        scores, positions = self._flat.search(vector[None, :], k, params=parameters)
-        kept = [(int(p), float(s)) for p, s in zip(positions[0], scores[0], strict=True) if p >= 0]
-        return Scored([p for p, _ in kept], [s for _, s in kept])
+            return Scored(np.zeros(0, np.int64), np.zeros(0, np.float32))
+        parameters = self._parameters(allowed)
+        scores, positions = self._flat.search(np.ascontiguousarray(vector[None, :]), k, params=parameters)
+        found = positions[0] >= 0
+        return Scored(positions[0][found], scores[0][found])
 
-    def matching(self, query: str, k: int, kinds: Collection[SourceKind]) -> Scored:
-        """BM25 search over French stems; passages that share no stem with the query are left out."""
-        wanted = stems(query)
-        allowed = self._allowed(kinds)
-        known = [stem for stem in wanted if stem in self._words.vocab_dict]
-        if not known or len(allowed) == 0:
-            return Scored([], [])
-        mask = np.zeros(len(self.passages), dtype=np.float32)
-        mask[allowed] = 1
-        positions, scores = self._words.retrieve(
-            [known], k=min(k, len(self.passages)), weight_mask=mask, show_progress=False, n_threads=1
-        )
-        kept = [(int(p), float(s)) for p, s in zip(positions[0], scores[0], strict=True) if s > 0]
-        return Scored([p for p, _ in kept], [s for _, s in kept])
+    def _parameters(self, allowed: Allowed) -> Any:
+        chosen: dict[str, Any] = {}
+        if allowed is not None:
+            chosen["sel"] = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # type: ignore[call-arg,arg-type]
+        if isinstance(self._flat, faiss.IndexIVF):
+            return faiss.SearchParametersIVF(nprobe=PROBES, **chosen)  # type: ignore[call-arg]
+        return faiss.SearchParameters(**chosen) if chosen else None
 
-    def similarities(self, vector: Vectors, positions: Sequence[int]) -> npt.NDArray[np.float32]:
+    def word_scores(self, query: str) -> Vectors:
+        """BM25 of every passage over the query's French stems, shape (n,); 0 where they share none."""
+        known = [stem for stem in stems(query) if self._held(stem)]
+        if not known:
+            return np.zeros(len(self.passages), dtype=np.float32)
+        return np.asarray(self._words.get_scores(known), dtype=np.float32)
+
+    def best(self, scores: Vectors, k: int, allowed: Allowed = None) -> Scored:
+        """The ``k`` highest scores above 0, of shape (n,), among the passages allowed."""
+        if allowed is not None:
+            scores = np.where(allowed, scores, 0)
+        k = min(k, len(scores))
+        top = np.argpartition(scores, len(scores) - k)[len(scores) - k :]
+        top = top[np.lexsort((top, -scores[top]))]
+        top = top[scores[top] > 0]
+        return Scored(top, scores[top])
+
+    def similarities(self, vector: Vectors, positions: Sequence[int] | npt.NDArray[np.int64]) -> Vectors:
         """Cosine between a centred ``vector`` and the centred passages at ``positions``."""
-        return np.asarray(self._centred[list(positions)] @ vector, dtype=np.float32)
-
-    def _allowed(self, kinds: Collection[SourceKind]) -> npt.NDArray[np.int64]:
-        return np.array([i for i, p in enumerate(self.passages) if p.kind in kinds], dtype=np.int64)
-
-
-def identity(embedder: Embedder, passage_chars: int) -> dict[str, str]:
-    """What an index depends on besides the documents."""
-    return {
-        "format": str(FORMAT),
-        "embedder": embedder.identity,
-        "dimension": str(embedder.dimension),
-        "split": f"{split.IDENTITY}/{passage_chars}",
-    }
+        chosen = np.asarray(positions, dtype=np.int64)
+        centred = unit(self.vectors[chosen] - self._means[self._groups[chosen]])
+        return np.asarray(centred @ vector, dtype=np.float32)
 
 
-def build(passages: Sequence[Passage], embedder: Embedder, passage_chars: int, known: Index | None = None) -> Index:
-    """Embed the passages that ``known`` does not hold already, and index them all.
-
-    The text embedded is heading path and passage: a line such as « 4 heures » means nothing without its title.
-    """
-    made_by = identity(embedder, passage_chars)
-    old = {}
-    if known is not None and known.identity == made_by:
-        old = {passage.id: row for row, passage in enumerate(known.passages)}
-    fresh = [i for i, passage in enumerate(passages) if passage.id not in old]
-    vectors = np.zeros((len(passages), embedder.dimension), dtype=np.float32)
-    if fresh:
-        vectors[fresh] = embedder.embed([searchable(passages[i]) for i in fresh], "passage")
-    if known is not None:
-        for i, passage in enumerate(passages):
-            if passage.id in old:
-                vectors[i] = known.vectors[old[passage.id]]
-    if known is not None and known.identity == made_by and not fresh:
-        centre = known.centre
-    else:
-        headings = sorted({passage.headings[-1] for passage in passages if passage.headings})
-        step = max(1, len(headings) // QUESTIONS)
-        questions = embedder.embed(headings[::step][:QUESTIONS], "query")
-        centre = questions.mean(axis=0) if len(questions) else np.zeros(embedder.dimension, dtype=np.float32)
-    return _assemble(list(passages), vectors, np.asarray(centre, dtype=np.float32), made_by)
+def _means(columns: Columns) -> tuple[npt.NDArray[np.int64], Vectors]:
+    """The group of each passage (kind, prose or table) and the mean vector of each group."""
+    names = np.array([f"{kind}/{row}" for kind, row in zip(columns.kinds, columns.in_rows, strict=True)], dtype=np.str_)
+    if not len(names):
+        return np.zeros(0, np.int64), np.zeros((0, columns.vectors.shape[1]), np.float32)
+    groups, numbers = np.unique(names, return_inverse=True)
+    overall = columns.vectors.mean(axis=0)
+    means = [
+        columns.vectors[numbers == number].mean(axis=0) if (numbers == number).sum() >= SMALL_GROUP else overall
+        for number in range(len(groups))
+    ]
+    return numbers.astype(np.int64), np.stack(means)
 
 
-def searchable(passage: Passage) -> str:
-    """What is embedded and matched: the two nearest headings, then the text."""
-    return " – ".join(passage.headings[-2:]) + ("\n" if passage.headings else "") + passage.text
+def _faiss(vectors: Vectors, exact_up_to: int) -> Any:
+    width = vectors.shape[1]
+    if len(vectors) <= exact_up_to or not width:
+        flat = faiss.IndexFlatIP(max(width, 1))
+        if width:
+            flat.add(vectors)
+        return flat
+    inverted = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, CELLS, faiss.METRIC_INNER_PRODUCT)
+    inverted.own_fields = False
+    inverted.train(vectors[np.random.default_rng(0).permutation(len(vectors))[:TRAINED_ON]])
+    inverted.add(vectors)
+    return inverted
 
 
-def _assemble(passages: list[Passage], vectors: Vectors, centre: Vectors, made_by: dict[str, str]) -> Index:
-    centred = _centred(passages, vectors)
-    flat = faiss.IndexFlatIP(vectors.shape[1])
-    flat.add(centred)
-    words = bm25s.BM25(method="lucene")
-    tokens = [stems(searchable(passage)) or ["∅"] for passage in passages]
-    words.index(tokens, show_progress=False)
-    frequencies = Counter(stem for row in tokens for stem in set(row))
-    return Index(passages, vectors, centre, made_by, centred, flat, words, frequencies)
+class _Words(bm25s.BM25):  # type: ignore[misc]
+    """bm25s over stems that are counted already."""
 
+    def __init__(self, columns: Columns, numbers: Mapping[str, int]) -> None:
+        super().__init__(method="lucene")
+        self.index(Tokenized(columns, numbers), create_empty_token=False, show_progress=False)
 
-def is_row(text: str) -> bool:
-    """Whether a passage or an excerpt is rows of a table (« header : cell ; header : cell »)."""
-    return " : " in text and " ; " in text
+    def build_index_from_ids(
+        self, unique_token_ids: Sequence[int], corpus_token_ids: Columns, **_: object
+    ) -> dict[str, Any]:
+        """Scores of each stem in each passage, by columns of stems.
 
-
-def _centred(passages: Sequence[Passage], vectors: Vectors) -> Vectors:
-    groups = np.array([f"{passage.kind}/{is_row(passage.text)}" for passage in passages])
-    centred = vectors - vectors.mean(axis=0)
-    for group in np.unique(groups):
-        rows = groups == group
-        if rows.sum() >= SMALL_GROUP:
-            centred[rows] = vectors[rows] - vectors[rows].mean(axis=0)
-    return unit(centred)
-
-
-def save(index: Index, folder: Path) -> None:
-    """Write the index whole, replacing the one in ``folder``."""
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    with (fresh / "passages.jsonl").open("w", encoding="utf-8") as stream:
-        stream.writelines(passage.model_dump_json() + "\n" for passage in index.passages)
-    np.save(fresh / "vectors.npy", index.vectors)
-    np.save(fresh / "centre.npy", index.centre)
-    (fresh / "identity.json").write_text(json.dumps(index.identity, indent=1), encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def load(folder: Path, embedder: Embedder, passage_chars: int) -> Index | None:
-    """The index in ``folder``, or ``None`` where there is none or it is damaged (it is then rebuilt from sources).
-
-    Raises IndexMismatchError where another embedder or another way of cutting made it.
-    """
-    old = folder.with_name(f".{folder.name}.old")
-    if not folder.exists() and old.exists():  # stopped between the two renames
-        with contextlib.suppress(OSError):
-            old.rename(folder)
-    try:
-        made_by = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
-        lines = (folder / "passages.jsonl").read_text(encoding="utf-8").splitlines()
-        passages = [Passage.model_validate_json(line) for line in lines]
-        vectors = np.load(folder / "vectors.npy", allow_pickle=False)
-        centre = np.load(folder / "centre.npy", allow_pickle=False)
-    except (OSError, ValueError):
-        return None
-    if made_by != identity(embedder, passage_chars):
-        raise IndexMismatchError(
-            "L'index a été fait avec un autre modèle de vecteurs ou un autre découpage",
-            where=folder,
-            remedy="Lancez « memoire index » sur ce dossier pour le refaire.",
-        )
-    if vectors.shape != (len(passages), embedder.dimension) or not passages:
-        return None
-    return _assemble(passages, vectors, centre, made_by)
+        ln(1 + (N − n + ½)/(n + ½)) · f / (f + k₁(1 − b + b·l/l̄)): f occurrences in a passage of l stems, n passages of
+        N hold the stem (« lucene » in Kamphuis et al., « Which BM25 Do You Mean? », ECIR 2020).
+        """
+        columns, count = corpus_token_ids, len(corpus_token_ids.rows)
+        rows = np.repeat(np.arange(count), columns.lengths)
+        shape = (count, max(unique_token_ids, default=0) + 1)
+        matrix = scipy.sparse.coo_array((np.ones(len(rows), np.float32), (rows, columns.stems)), shape=shape).tocsc()
+        matrix.sum_duplicates()
+        self.held = np.diff(matrix.indptr)
+        rarity = np.log(1 + (count - self.held + 0.5) / (self.held + 0.5))
+        norm = self.k1 * (1 - self.b + self.b * columns.lengths / max(columns.lengths.mean(), 1e-9))
+        weight = np.repeat(rarity, self.held) * matrix.data / (matrix.data + norm[matrix.indices])
+        self.nonoccurrence_array = None
+        return {
+            "data": weight.astype(self.dtype),
+            "indices": matrix.indices.astype(self.int_dtype),
+            "indptr": matrix.indptr,
+            "num_docs": count,
+        }

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,74 +16,16 @@ from typing import Any
 
 import yaml
 
+from pipeline.clients import Client, client_of, with_client
 from pipeline.errors import DocumentError
-from pipeline.french import MONTHS, fold, join_french
-from pipeline.readers import SUPPORTED, read
+from pipeline.french import MONTHS, join_french
+from pipeline.readers import SUPPORTED, read, read_each
 from pipeline.readers.text import decode, read_markdown
-from pipeline.records import Block, Document
+from pipeline.records import Block, Document, Passage
 
+FACTS = (".yaml", ".yml")
+"""Files of firm facts."""
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
-_COMMON_NAME_WORDS = frozenset(
-    [
-        "agence",
-        "association",
-        "autorite",
-        "centre",
-        "centrale",
-        "collectivite",
-        "communaute",
-        "commune",
-        "conseil",
-        "departement",
-        "departemental",
-        "direction",
-        "etablissement",
-        "etat",
-        "ghu",
-        "ght",
-        "groupe",
-        "groupement",
-        "haute",
-        "hopital",
-        "hopitaux",
-        "hospitalier",
-        "hospitaliers",
-        "hospitaliere",
-        "hospitalis",
-        "institut",
-        "metropole",
-        "ministere",
-        "mutuelle",
-        "national",
-        "nationale",
-        "office",
-        "pays",
-        "pole",
-        "public",
-        "region",
-        "regional",
-        "regionale",
-        "service",
-        "services",
-        "societe",
-        "syndicat",
-        "universitaire",
-        "universite",
-        "ville",
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Client:
-    """A past client, from the firm's references."""
-
-    name: str
-    nameable: bool
-    alias: str
-    """How it may be called outside the firm."""
-    forms: tuple[str, ...]
-    """Spellings that give it away: its name, its distinctive words, other names the reference lists."""
 
 
 @dataclass(frozen=True)
@@ -96,44 +37,86 @@ class Library:
     unread: tuple[str, ...] = ()
     """One French line a file that was passed over, with its reason."""
 
-    def secret_forms(self) -> tuple[tuple[str, str], ...]:
-        """``(spelling, alias)`` of clients who may not be named, longest first."""
-        pairs = {(form, client.alias) for client in self.clients if not client.nameable for form in client.forms}
-        return tuple(sorted(pairs, key=lambda pair: (-len(pair[0]), pair[0])))
-
 
 def read_library(folders: Sequence[Path], today: dt.date) -> Library:
     """Read every file under ``folders``. ``today`` tells which certificates have expired. A file that cannot be read
     is named in ``unread`` and the others go on."""
-    documents: list[Document] = []
+    facts = read_facts(folders, today)
+    outcomes = read_each(library_files(folders), read_entry)
+    documents = [with_client(outcome.document, facts.clients) for outcome in outcomes if outcome.document]
+    unread = [outcome.remark for outcome in outcomes if outcome.remark]
+    return Library((*documents, *facts.documents.values()), facts.clients, (*unread, *facts.unread))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the YAML files say."""
+
+    documents: Mapping[Path, Document]
+    clients: tuple[Client, ...]
+    unread: tuple[str, ...]
+
+
+def read_facts(folders: Sequence[Path], today: dt.date) -> Facts:
+    """Only the firm facts and the clients they name: the YAML files, quickly. Errors are told, as in a library."""
+    documents: dict[Path, Document] = {}
     unread: list[str] = []
     references: list[Mapping[str, Any]] = []
-    for path in sorted(item for folder in folders for item in _files(folder)):
-        try:
-            if path.suffix.lower() in (".yaml", ".yml"):
+    for path in _files(folders):
+        if path.suffix.lower() in FACTS:
+            try:
                 records = _yaml_list(path)
-                references += [record for record in records if "client" in record and "nommable" in record]
-                documents.append(_facts(path, records, today))
-            elif path.suffix.lower() == ".md" and (sheet := _sheet(path)) is not None:
-                documents.append(sheet)
-            elif path.suffix.lower() in SUPPORTED:
-                documents.append(read(path, "response"))
-            else:
-                unread.append(
-                    f"{path} : format « {path.suffix or 'sans extension'} » non pris en charge, fichier ignoré."
-                )
-        except DocumentError as error:
-            unread.append(str(error))
-    clients = tuple(_client(record) for record in references)
-    return Library(tuple(_with_client(document, clients) for document in documents), clients, tuple(unread))
+                documents[path] = _facts(path, records, today)
+            except DocumentError as error:
+                unread.append(str(error))
+                continue
+            references += [record for record in records if "client" in record and "nommable" in record]
+    return Facts(documents, tuple(client_of(record) for record in references), tuple(unread))
 
 
-def _files(folder: Path) -> list[Path]:
-    if folder.is_file():
-        return [folder]
-    if not folder.is_dir():
-        raise DocumentError("Dossier introuvable", where=folder, remedy="Vérifiez le chemin de la bibliothèque.")
-    return [p for p in folder.rglob("*") if p.is_file() and not any(part.startswith((".", "~")) for part in p.parts)]
+def library_files(folders: Sequence[Path]) -> list[Path]:
+    """Every file that is not firm facts, sorted. Raises DocumentError where a folder is not there."""
+    return [path for path in _files(folders) if path.suffix.lower() not in FACTS]
+
+
+def read_entry(path: Path) -> Document:
+    """A component sheet or a past response. Raises DocumentError."""
+    if path.suffix.lower() not in SUPPORTED:
+        raise DocumentError(
+            f"Format « {path.suffix or 'sans extension'} » non pris en charge, fichier ignoré",
+            where=path,
+            remedy=f"Formats lus : {', '.join((*SUPPORTED, *FACTS))}.",
+        )
+    sheet = _sheet(path) if path.suffix.lower() == ".md" else None
+    return sheet or read(path, "response")
+
+
+def notice(passage: Passage, today: dt.date, stale_months: int) -> str | None:
+    """Why a passage is no proof, or an old one, on ``today``: a French line, or ``None``.
+
+    A certificate is no proof after its last day. A component sheet is to be checked again when its facts are older
+    than ``stale_months``.
+    """
+    if passage.until is not None and passage.until < today.isoformat():
+        return f"expiré le {_day(dt.date.fromisoformat(passage.until))} : ne prouve plus rien"
+    if passage.kind == "component" and passage.date:
+        year, month = (int(part) for part in f"{passage.date}-12".split("-")[:2])
+        if (today.year - year) * 12 + today.month - month > stale_months:
+            return f"faits de {MONTHS[month - 1]} {year}, de plus de {stale_months} mois : à vérifier"
+    return None
+
+
+def _files(folders: Sequence[Path]) -> list[Path]:
+    found: set[Path] = set()
+    for folder in folders:
+        if folder.is_file():
+            found.add(folder)
+        elif not folder.is_dir():
+            raise DocumentError("Dossier introuvable", where=folder, remedy="Vérifiez le chemin de la bibliothèque.")
+        for path in folder.rglob("*"):
+            if path.is_file() and not any(part.startswith((".", "~")) for part in path.relative_to(folder).parts):
+                found.add(path)
+    return sorted(found)
 
 
 # --- component sheets --------------------------------------------------------------------------------------
@@ -210,7 +193,13 @@ def _facts(path: Path, records: Sequence[Mapping[str, Any]], today: dt.date) -> 
     for record in records:
         title, lines = _fact(record, today)
         blocks.append(Block(kind="heading", text=title, page=1, level=1))
-        blocks += [Block(kind="paragraph", text=line, page=1) for line in lines if line]
+        until = record.get("valable_jusqu_au")
+        if until is not None and not isinstance(until, dt.date):
+            raise DocumentError(
+                f"« valable_jusqu_au: {until} » n'est pas une date", where=path, remedy="Écrivez-la AAAA-MM-JJ."
+            )
+        end = until.isoformat() if until else None
+        blocks += [Block(kind="paragraph", text=line, page=1, until=end) for line in lines if line]
     return Document(
         name=path.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -279,43 +268,6 @@ def _policy(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
 
 def _means(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
     return str(record["moyen"]), [str(record.get("description") or "")]
-
-
-# --- clients -----------------------------------------------------------------------------------------------
-
-
-def _client(record: Mapping[str, Any]) -> Client:
-    name = str(record["client"])
-    distinctive = [
-        word for word in re.findall(r"[\w\-]{4,}", name) if word[:1].isupper() and fold(word) not in _COMMON_NAME_WORDS
-    ]
-    forms = {name, *distinctive, *(str(other) for other in record.get("autres_noms") or [])}
-    alias = str(record.get("designation_publique") or "un client de l'entreprise")
-    return Client(name, bool(record["nommable"]), name if record["nommable"] else alias, tuple(sorted(forms)))
-
-
-def _with_client(document: Document, clients: Sequence[Client]) -> Document:
-    """A past response belongs to the client it names most."""
-    if document.kind != "response":
-        return document
-    text = fold(" ".join(block.text for block in document.blocks))
-    counts = Counter({client: text.count(fold(client.name)) for client in clients})
-    if not counts or counts.most_common(1)[0][1] < 3:
-        return document
-    client = counts.most_common(1)[0][0]
-    return document.model_copy(
-        update={
-            "client": client.name,
-            "client_alias": None if client.nameable else client.alias,
-            "date": _last_year(text),
-        }
-    )
-
-
-def _last_year(text: str) -> str | None:
-    """The year of a consolidated version, when the first lines give one."""
-    years = [int(year) for year in re.findall(r"\b(20[12]\d)\b", text[:1500])]
-    return str(max(years)) if years else None
 
 
 def _day(value: object) -> str:

@@ -42,6 +42,8 @@ class Block(Record):
     """Table only: the page each row begins on, where the table spans several; empty otherwise."""
     row_ends: tuple[int, ...] = ()
     """The page each row ends on, likewise."""
+    until: str | None = None
+    """Last day on which what it says is proof (a certificate's end), ISO 8601; ``None`` where it has no end."""
 
 
 Piece = Literal["RC", "CCAP", "CCTP", "AE", "BPU", "DPGF", "DQE", "CADRE", "LETTRE", "NOTICE", "ANNEXE", "AUTRE"]
@@ -67,6 +69,11 @@ class Document(Record):
     date: str | None = None
     """Date of the facts, ISO 8601 (year, year-month or day); empty where unknown."""
 
+    @property
+    def text(self) -> str:
+        """All of it, a block a line (a table, a row a line); what the offsets of passages count in."""
+        return "\n".join(block.text for block in self.blocks)
+
 
 class Passage(Record):
     """A piece of a document small enough to prove one thing; the unit of search and of citation."""
@@ -81,6 +88,14 @@ class Passage(Record):
     headings: tuple[str, ...] = ()
     """Heading path, outermost first."""
     text: str
+    """As searched and drafted from: list items dashed, table cells with their column's name."""
+    start: int = 0
+    end: int = 0
+    """``Document.text[start:end]`` is the exact source; equal where it is not known (drafts of before)."""
+    lot: str | None = None
+    """Tender documents: the only lot it is about, where its headings or its document say one."""
+    until: str | None = None
+    """Last day on which it is proof, ISO 8601; ``None`` where it has no end."""
     client: str | None = None
     client_alias: str | None = None
     date: str | None = None

@@ -5,30 +5,33 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline import index as index_stage
 from pipeline import weights
+from pipeline.clients import secret_forms
 from pipeline.coverage import cover
 from pipeline.draft import Progress, Sources, draft_section
 from pipeline.embed import Embedder, FolderEmbedder
-from pipeline.errors import DossierError, IndexMismatchError
+from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError
 from pipeline.export.text import to_html, to_markdown
 from pipeline.export.word import to_docx
 from pipeline.index import Index
-from pipeline.library import Library, read_library
+from pipeline.ingest import Files, Ingested, identity, ingest
+from pipeline.ingest import Progress as IndexProgress
+from pipeline.library import read_facts
 from pipeline.llm import LanguageModel, LlamaCpp
 from pipeline.outline import chosen, outline
 from pipeline.propose import kept, propose
 from pipeline.readers import read_all
 from pipeline.readers.docx import read_docx
 from pipeline.records import Change, Conflict, CoverageReport, Hit, Memoire, Section, SectionBrief, SourceKind, Tender
-from pipeline.retrieve import ALL, retrieve
+from pipeline.rerank import CrossEncoder, LateInteraction
+from pipeline.retrieve import EVERYTHING, Filters, Reranker, retrieve
 from pipeline.settings import Settings
-from pipeline.split import split
+from pipeline.store import FILE, Store
 from pipeline.tender import read_tender
 from pipeline.tender.versions import compare, merge
 from pipeline.workspace import (
@@ -90,25 +93,44 @@ def read_dossier(
     return Reading(read_consultation(dossier), tuple(unread), changes, conflicts)
 
 
-def index_dossier(dossier: Dossier, embedder: Embedder, settings: Settings) -> tuple[Index, Library, int]:
-    """Cut and index the buyer's documents and the firm's library; returns how many passages were new."""
-    library = read_library(dossier.library(), dt.date.today())
-    asked, unread = read_all(dossier.dce_files())
-    library = replace(library, unread=(*unread, *library.unread))
-    documents = [*asked, *library.documents]
+@dataclass(frozen=True)
+class Indexed:
+    """What indexing did."""
+
+    counts: Mapping[SourceKind, int]
+    """Passages of each kind."""
+    ingested: Ingested
+    set_aside: Path | None
+    """Where the index before was put, if it was damaged or made by something else."""
+
+
+def index_dossier(
+    dossier: Dossier, embedder: Embedder, settings: Settings, progress: IndexProgress | None = None
+) -> Indexed:
+    """Bring the index up to date with the buyer's documents and the firm's library. Waits for its turn."""
+    files = Files(dossier.root, dossier.dce_files(), dossier.library())
     size = settings.split.passage_chars
-    passages = [passage for document in documents for passage in split(document, size)]
-    with dossier.lock():
-        known = None
-        with contextlib.suppress(IndexMismatchError):
-            known = index_stage.load(dossier.index, embedder, size)
-        held = {passage.id for passage in known.passages} if known else set()
-        built = index_stage.build(passages, embedder, size, known)
-        fresh = sum(passage.id not in held for passage in passages)
-        if known is None or fresh or len(held) != len(passages):
-            index_stage.save(built, dossier.index)
-        dossier.note("index", passages=len(passages), fresh=fresh, embedder=embedder.identity)
-    return built, library, fresh
+    with dossier.lock(wait=True):
+        store, set_aside = _store_to_update(dossier, embedder, size)
+        with contextlib.closing(store):
+            ingested = ingest(store, files, embedder, size, dt.date.today(), progress)
+            counts = store.counts()
+        dossier.note("index", passages=sum(counts.values()), fresh=ingested.embedded, embedder=embedder.identity)
+    return Indexed(counts, ingested, set_aside)
+
+
+def _store_to_update(dossier: Dossier, embedder: Embedder, size: int) -> tuple[Store, Path | None]:
+    """The dossier's store, sound and made by this embedder; another is put beside, whole, and an empty one begun."""
+    path = dossier.index / FILE
+    try:
+        store = Store(path)
+        store.check()
+        store.claim(identity(embedder, size))
+        return store, None
+    except (IndexDamagedError, IndexMismatchError):
+        aside = dossier.index.with_name(f"index.ecarte-{dt.datetime.now():%Y%m%d-%H%M%S}")
+        dossier.index.rename(aside)
+        return Store(path), aside
 
 
 def search_dossier(
@@ -117,10 +139,12 @@ def search_dossier(
     k: int,
     embedder: Embedder,
     settings: Settings,
-    kinds: Collection[SourceKind] = ALL,
+    filters: Filters = EVERYTHING,
+    reranker: Reranker | None = None,
 ) -> list[Hit]:
-    """The ``k`` best passages of these kinds for a question."""
-    return retrieve(question, load_index(dossier, embedder, settings), embedder, settings.retrieve, k, kinds)
+    """The ``k`` best passages for a question."""
+    index = load_index(dossier, embedder, settings)
+    return retrieve(question, index, embedder, settings.retrieve, k, filters, reranker)
 
 
 def draft_dossier(
@@ -140,8 +164,8 @@ def draft_dossier(
     tender = read_consultation(dossier)
     briefs = chosen(outline(tender.plan), sections)
     index = load_index(dossier, embedder, settings)
-    library = read_library(dossier.library(), dt.date.today())
-    sources = Sources(index, embedder, library.secret_forms())
+    clients = read_facts(dossier.library(), dt.date.today()).clients
+    sources = Sources(index, embedder, secret_forms(clients))
     writer = model()
     with dossier.lock():
         for brief in briefs:
@@ -196,22 +220,45 @@ def evaluate_dossier(dossier: Dossier) -> CoverageReport:
 
 
 def load_index(dossier: Dossier, embedder: Embedder, settings: Settings) -> Index:
-    """The dossier's index. Raises DossierError where there is none yet."""
-    index = index_stage.load(dossier.index, embedder, settings.split.passage_chars)
-    if index is None:
+    """The dossier's index; a damaged one is set aside and made again. Raises DossierError where there is none yet,
+    IndexMismatchError where another embedder or another way of cutting made it."""
+    path = dossier.index / FILE
+    if not path.is_file():
         raise DossierError(
-            "Ce dossier n'a pas d'index utilisable",
+            "Ce dossier n'a pas encore d'index",
             where=dossier.root,
             remedy=f"Lancez « memoire index {dossier.root} ».",
         )
-    return index
+    try:
+        return _opened(path, embedder, settings)
+    except IndexDamagedError:
+        index_dossier(dossier, embedder, settings)
+        return _opened(path, embedder, settings)
+
+
+def _opened(path: Path, embedder: Embedder, settings: Settings) -> Index:
+    store = Store(path)
+    store.claim(identity(embedder, settings.split.passage_chars))
+    return Index(store)
 
 
 def load_embedder(settings: Settings) -> FolderEmbedder:
-    """The embedder the settings name, verified."""
+    """The embedder the settings name: one of the manifest, verified, or any sentence-transformers folder."""
+    precision = None if settings.embed.precision == "auto" else settings.embed.precision
+    folder = Path(settings.embed.model).expanduser()
+    if folder.is_absolute() or len(folder.parts) > 1:
+        return FolderEmbedder(folder, weights.folder_digest(folder), settings.embed.batch, precision)
     manifest = weights.load_manifest(settings.models.folder)
     path = weights.verified(manifest, settings.embed.model)
-    return FolderEmbedder(path, manifest.find(settings.embed.model).sha256, settings.embed.batch)
+    return FolderEmbedder(path, manifest.find(settings.embed.model).sha256, settings.embed.batch, precision)
+
+
+def load_reranker(embedder: FolderEmbedder, settings: Settings) -> Reranker | None:
+    """What the settings want the best candidates to be read again by."""
+    name = settings.retrieve.reranker
+    if name == "none":
+        return None
+    return LateInteraction(embedder) if name == "late" else CrossEncoder(Path(name).expanduser())
 
 
 def load_model(settings: Settings) -> LlamaCpp:

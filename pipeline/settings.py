@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -41,14 +41,26 @@ class SplitSettings(_Group):
 
 class EmbedSettings(_Group):
     model: str = "multilingual-e5-small"
+    """A name of models/manifest.toml, or the path of any sentence-transformers folder."""
     batch: int = Field(default=32, ge=1)
+    precision: Literal["auto", "bfloat16", "float32", "int8"] = "auto"
+    """auto: what the processor does best (pipeline/embed.py)."""
 
 
 class RetrieveSettings(_Group):
-    candidates: int = Field(default=40, ge=1)
-    """Passages taken from each of the two indexes before fusion."""
-    rrf_k: int = Field(default=60, ge=1)
-    """Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+    candidates: int = Field(default=100, ge=1)
+    """Passages taken from each of the two indexes: nine answers in ten are among them (evals/LOG.md)."""
+    reranker: str = "late"
+    """What reads the best candidates again: « late » (the embedder's vectors of words, half a second), « none », or the
+    path of a sentence-transformers cross-encoder."""
+    reread: int = Field(default=40, ge=1)
+    """Candidates read again."""
+    floor: float = Field(default=0.2, ge=-1, le=1)
+    """Centred cosine of the nearest passage under which nothing is about the question (evals/retrieval.py)."""
+    per_page: int = Field(default=3, ge=1)
+    """Passages of one page among the first; the others come after."""
+    spare: int = Field(default=20, ge=0)
+    """Passages looked at beyond those asked for, to spread them over pages."""
 
 
 class LlmSettings(_Group):

@@ -1,41 +1,66 @@
 """Document -> list[Passage]: along headings, lists and tables, never across a page.
 
 A numbered requirement is a passage of its own; a table is cut between rows, each piece keeping the header. Only what
-is still longer than a passage goes to langchain-text-splitters.
+is still longer than a passage goes to langchain-text-splitters. Every passage knows the characters of the document it
+was made from.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from pipeline.french import fold_spaces
+from pipeline.french import fold, fold_spaces
 from pipeline.records import Block, Document, Passage, SourceKind
 
 _REQUIREMENT = re.compile(r"^(?:EX|EXI|EXG|EF|ENF|REQ|RQ|EM)[\s\-_.]?\d{1,4}\b")
 _ARTICLE = re.compile(r"^(?:(?:ARTICLE|CHAPITRE|ANNEXE|PARTIE|TITRE)\s+\S+|\d{1,2}(?:\.\d{1,2})*\.?)\s", re.IGNORECASE)
+_LOT = re.compile(r"\blot[\s_\-]*(?:n\s*[°o]?\s*)?0*(\d{1,2})\b")
+_LOTS = re.compile(r"\blots\b")
 
-IDENTITY = "structure-1"
+IDENTITY = "structure-2"
 """Changes whenever the way of cutting does: an index made otherwise is refused."""
+
+
+class _Piece(NamedTuple):
+    """A passage to be: what is searched, and the characters of the document it comes from."""
+
+    text: str
+    start: int
+    end: int
+    page: int | None
+    until: str | None = None
+
+
+class _Placed(NamedTuple):
+    """A block and where it begins in ``Document.text``."""
+
+    block: Block
+    start: int
 
 
 def split(document: Document, passage_chars: int) -> list[Passage]:
     """Passages of at most ``passage_chars`` characters, in reading order."""
     passages: list[Passage] = []
-    for text, page, headings in _pieces(document, passage_chars):
+    for piece, headings in _pieces(document, passage_chars):
         article = next((h for h in reversed(headings) if _ARTICLE.match(h)), headings[-1] if headings else None)
         passages.append(
             Passage(
-                id=_identifier(document.sha256, len(passages), text),
+                id=_identifier(document.sha256, len(passages), piece.text),
                 kind=document.kind,
                 document=document.name,
-                page=page,
+                page=piece.page,
                 article=article,
                 headings=headings,
-                text=text,
+                text=piece.text,
+                start=piece.start,
+                end=piece.end,
+                lot=_lot((document.name, *headings)) if document.kind == "dce" else None,
+                until=piece.until,
                 client=document.client,
                 client_alias=document.client_alias,
                 date=document.date,
@@ -45,21 +70,35 @@ def split(document: Document, passage_chars: int) -> list[Passage]:
 
 
 def _identifier(sha256: str, ordinal: int, text: str) -> str:
+    """A passage's name: first 12 hexadecimal digits of SHA-256 over its document's hash, its rank there, its text."""
     return hashlib.sha256(f"{sha256}\0{ordinal}\0{text}".encode()).hexdigest()[:12]
 
 
-def _pieces(document: Document, limit: int) -> Iterator[tuple[str, int | None, tuple[str, ...]]]:
-    path: list[tuple[int, str]] = []
-    pending: list[Block] = []
+def _lot(titles: Iterable[str]) -> str | None:
+    """The one lot that titles name, the innermost first; ``None`` where there is none, or several in one title."""
+    for title in reversed(tuple(titles)):
+        folded = fold(title)
+        found = set(_LOT.findall(folded))
+        if found or _LOTS.search(folded):
+            return found.pop() if len(found) == 1 and not _LOTS.search(folded) else None
+    return None
 
-    def flush() -> Iterator[tuple[str, int | None, tuple[str, ...]]]:
+
+def _pieces(document: Document, limit: int) -> Iterator[tuple[_Piece, tuple[str, ...]]]:
+    path: list[tuple[int, str]] = []
+    pending: list[_Placed] = []
+
+    def flush() -> Iterator[tuple[_Piece, tuple[str, ...]]]:
         if pending:
             headings = tuple(text for _, text in path)
-            for text in _grouped(pending, limit):
-                yield text, pending[0].page, headings
+            for piece in _grouped(pending, limit):
+                yield piece, headings
             pending.clear()
 
+    start = 0
     for block in document.blocks:
+        placed = _Placed(block, start)
+        start += len(block.text) + 1
         if block.kind == "toc":
             continue
         if block.kind == "heading":
@@ -68,14 +107,16 @@ def _pieces(document: Document, limit: int) -> Iterator[tuple[str, int | None, t
             path = [item for item in path if item[0] < level] + [(level, block.text)]
             continue
         alone = block.kind == "table" or bool(_REQUIREMENT.match(block.text)) or document.kind in _SINGLE
-        if alone or (pending and (pending[0].page != block.page or bool(_REQUIREMENT.match(pending[0].text)))):
+        if alone or (
+            pending and (pending[0].block.page != block.page or bool(_REQUIREMENT.match(pending[0].block.text)))
+        ):
             yield from flush()
         if block.kind == "table":
             headings = tuple(text for _, text in path)
-            for text in _table(block.rows, limit):
-                yield text, block.page, headings
+            for piece in _table(placed, limit):
+                yield piece, headings
         else:
-            pending.append(block)
+            pending.append(placed)
             if alone:
                 yield from flush()
     yield from flush()
@@ -93,54 +134,92 @@ def _level(text: str) -> int:
     return 1 + len(match[1].split(".")) if match else 4
 
 
-def _grouped(blocks: Sequence[Block], limit: int) -> Iterator[str]:
+def _grouped(blocks: Sequence[_Placed], limit: int) -> Iterator[_Piece]:
     """Whole blocks together up to the limit; an introducing line stays with its list."""
-    group: list[str] = []
-    for block in blocks:
-        text = f"– {block.text}" if block.kind == "item" else block.text
-        if group and len("\n".join(group)) + len(text) + 1 > limit:
-            yield "\n".join(group)
+    group: list[_Placed] = []
+    for placed in blocks:
+        length = sum(len(_line(other.block)) + 1 for other in group) + len(_line(placed.block))
+        if group and length > limit:
+            yield _joined(group)
             group = []
-        if len(text) > limit:
-            if group:
-                yield "\n".join(group)
-                group = []
-            yield from _cut(text, limit)
+        if len(_line(placed.block)) > limit:
+            yield from _cut(placed, limit)
         else:
-            group.append(text)
+            group.append(placed)
     if group:
-        yield "\n".join(group)
+        yield _joined(group)
 
 
-def _cut(text: str, limit: int) -> list[str]:
-    splitter = RecursiveCharacterTextSplitter(
+def _line(block: Block) -> str:
+    return f"– {block.text}" if block.kind == "item" else block.text
+
+
+def _joined(group: Sequence[_Placed]) -> _Piece:
+    first, last = group[0], group[-1]
+    return _Piece(
+        "\n".join(_line(placed.block) for placed in group),
+        first.start,
+        last.start + len(last.block.text),
+        first.block.page,
+        min((placed.block.until for placed in group if placed.block.until), default=None),
+    )
+
+
+def _cut(placed: _Placed, limit: int) -> Iterator[_Piece]:
+    """A block too long for a passage, between lines, sentences, clauses or words."""
+    block, at = placed.block, 0
+    for text in _splitter(limit - 2).split_text(block.text):
+        piece = text.strip()
+        if piece:
+            at = block.text.index(piece, at)
+            start, at = placed.start + at, at + len(piece)
+            yield _Piece(piece, start, start + len(piece), block.page, block.until)
+
+
+def _splitter(limit: int) -> RecursiveCharacterTextSplitter:
+    return RecursiveCharacterTextSplitter(
         chunk_size=limit,
         chunk_overlap=0,
-        separators=["\n", r"(?<=[.!?]) ", r"(?<=[;:]) ", " "],
+        separators=["\n", r"(?<=[.!?]) ", r"(?<=[;:]) ", " ", ""],
         is_separator_regex=True,
         keep_separator="start",
     )
-    return [piece.strip() for piece in splitter.split_text(text) if piece.strip()]
 
 
-def _table(rows: Sequence[tuple[str, ...]], limit: int) -> Iterator[str]:
-    """Rows as « header : cell ; header : cell », as many as fit."""
-    if not rows:
+def _table(placed: _Placed, limit: int) -> Iterator[_Piece]:
+    """Rows as « header : cell ; header : cell », as many as fit on one page."""
+    block = placed.block
+    if not block.rows:
         return
-    header, body = rows[0], rows[1:]
+    starts, lines = [], block.text.split("\n")
+    at = placed.start
+    for line in lines:
+        starts.append(at)
+        at += len(line) + 1
+    header, body = block.rows[0], range(1, len(block.rows))
     if not body:
-        yield " | ".join(fold_spaces(cell) for cell in header if cell)
+        text = " | ".join(fold_spaces(cell) for cell in header if cell)
+        if text:
+            yield from _cut(_Placed(block.model_copy(update={"text": text}), placed.start), limit)
         return
-    group: list[str] = []
+    group: list[_Piece] = []
     for row in body:
-        cells = [f"{name} : {cell}" if name else cell for name, cell in zip(header, row, strict=True) if cell]
+        cells = [
+            f"{name} : {cell}" if name else cell for name, cell in zip(header, block.rows[row], strict=True) if cell
+        ]
         text = fold_spaces(" ; ".join(cells))
-        if group and len("\n".join(group)) + len(text) + 1 > limit:
-            yield "\n".join(group)
+        page = block.row_pages[row] if block.row_pages else block.page
+        piece = _Piece(text, starts[row], starts[row] + len(lines[row]), page)
+        if group and (sum(len(other.text) + 1 for other in group) + len(text) > limit or group[0].page != page):
+            yield _rows(group)
             group = []
         if len(text) > limit:
-            yield from _cut(text, limit)
+            yield from (piece._replace(text=part.strip()) for part in _splitter(limit).split_text(text) if part.strip())
         elif text:
-            group.append(text)
+            group.append(piece)
     if group:
-        yield "\n".join(group)
+        yield _rows(group)
+
+
+def _rows(group: Sequence[_Piece]) -> _Piece:
+    return group[0]._replace(text="\n".join(piece.text for piece in group), end=group[-1].end)

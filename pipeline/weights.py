@@ -201,6 +201,20 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
+def folder_digest(folder: Path) -> str:
+    """A folder's identity without reading its gigabytes: SHA-256 of its files' names, sizes and times.
+
+    Raises ModelError where it is no sentence-transformers folder.
+    """
+    if not (folder / "modules.json").is_file():
+        raise ModelError(
+            "Ce n'est pas un dossier de modèle sentence-transformers",
+            where=folder,
+            remedy="Donnez à embed.model un nom de « memoire models list », ou le dossier qui contient modules.json.",
+        )
+    return hashlib.sha256(json.dumps(_state(folder)).encode()).hexdigest()
+
+
 def _state(path: Path) -> list[list[Any]]:
     files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
     return [[item.name, item.stat().st_size, item.stat().st_mtime_ns] for item in files]

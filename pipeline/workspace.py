@@ -92,11 +92,11 @@ class Dossier:
         return sorted(path for path in self.dce.rglob("*") if path.is_file() and path.suffix.lower() in SUPPORTED)
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the dossier for writing. Raises DossierError where another command holds it."""
+    def lock(self, *, wait: bool = False) -> Iterator[None]:
+        """Hold the dossier for writing. Where another command holds it, wait for it, or raise DossierError."""
         with (self.root / ".lock").open("w") as stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise DossierError(
                     "Une autre commande travaille sur ce dossier",

@@ -7,9 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline.embed import Role, Vectors, unit
+from pipeline.embed import Embedder, Role, Vectors, unit
 from pipeline.french import stems
+from pipeline.index import Index
+from pipeline.ingest import put_passages
 from pipeline.llm import Prompt, Reply
+from pipeline.records import Passage
+from pipeline.store import Store
 
 
 class HashEmbedder:
@@ -25,6 +29,13 @@ class HashEmbedder:
             for stem in stems(text):
                 vectors[row, int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) % self.dimension] += 1
         return unit(vectors)
+
+
+def index_of(passages: Sequence[Passage], embedder: Embedder) -> Index:
+    """An index in memory."""
+    store = Store(None)
+    put_passages(store, passages, embedder, 700)
+    return Index(store)
 
 
 class ScriptedModel:

@@ -8,7 +8,8 @@ import multiprocessing
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +20,12 @@ from pipeline.readers.lines import with_contents
 from pipeline.readers.odt import read_odt
 from pipeline.readers.pdf import read_pdf
 from pipeline.readers.sheets import read_sheet
-from pipeline.readers.text import read_markdown, read_text
+from pipeline.readers.text import Content, read_markdown, read_text
 from pipeline.records import Block, Document, SourceKind
 
 SUPPORTED = (".pdf", ".docx", ".odt", ".xlsx", ".ods", ".txt", ".md")
-PARALLEL_FROM = 12
-"""Files from which starting the other processes (1 s each) is paid back."""
+PARALLEL_FROM = 2_000_000
+"""Bytes of files from which starting the other processes (1 s each) is paid back: some 5 seconds of reading PDF."""
 _IMAGES = {
     b"\x89PNG": "une image PNG",
     b"\xff\xd8\xff": "une image JPEG",
@@ -58,49 +59,56 @@ def read(path: Path, kind: SourceKind = "dce") -> Document:
     )
 
 
+class Outcome(NamedTuple):
+    """What came of a file."""
+
+    document: Document | None
+    """``None`` where it could not be read."""
+    remark: str
+    """One French line where it could not be read, or some of its pages are scans; empty otherwise."""
+
+
 def read_all(
     paths: Sequence[Path], kind: SourceKind = "dce", progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[Document], list[str]]:
-    """Read many files, in as many processes as there are cores: ``(documents, one French line a file not read)``.
-    A file some pages of which are scans is in both.
+    """Read many files: ``(documents, one French line a file not read, or not whole)``, in the order of ``paths``."""
+    outcomes = read_each(paths, partial(read, kind=kind), progress)
+    documents = [outcome.document for outcome in outcomes if outcome.document is not None]
+    return documents, [outcome.remark for outcome in outcomes if outcome.remark]
 
-    Both lists are in the order of ``paths``. ``progress(done, total)`` after each file.
-    """
-    documents: list[Document] = []
-    unread: list[str] = []
+
+def read_each(
+    paths: Sequence[Path],
+    reader: Callable[[Path], Document] = read,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Outcome]:
+    """What came of each file, in as many processes as there are cores. ``progress(done, total)`` after each."""
     workers = min(cores(), len(paths))
-    if workers < 2 or len(paths) < PARALLEL_FROM:
-        outcomes: Iterable[Document | str] = (_read_or_say(path, kind) for path in paths)
-        return _sorted_out(outcomes, len(paths), documents, unread, progress)
+    if workers < 2 or sum(path.stat().st_size for path in paths if path.is_file()) < PARALLEL_FROM:
+        return _counted((_read_or_say(reader, path) for path in paths), len(paths), progress)
     # processes, not threads: pdfium may not be called from two threads, and a fork would copy loaded models
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return _sorted_out(pool.map(_read_or_say, paths, repeat(kind)), len(paths), documents, unread, progress)
-
-
-def _read_or_say(path: Path, kind: SourceKind) -> Document | str:
     try:
-        return read(path, kind)
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+            return _counted(pool.map(partial(_read_or_say, reader), paths), len(paths), progress)
+    except BrokenProcessPool:  # one was killed for memory, or the caller's script has no « if __name__ » guard
+        return _counted((_read_or_say(reader, path) for path in paths), len(paths), progress)
+
+
+def _read_or_say(reader: Callable[[Path], Document], path: Path) -> Outcome:
+    try:
+        document = reader(path)
     except DocumentError as error:
-        return str(error)
+        return Outcome(None, str(error))
+    return Outcome(document, _scans(document) if document.scanned else "")
 
 
-def _sorted_out(
-    outcomes: Iterable[Document | str],
-    total: int,
-    documents: list[Document],
-    unread: list[str],
-    progress: Callable[[int, int], None] | None,
-) -> tuple[list[Document], list[str]]:
-    for done, outcome in enumerate(outcomes, start=1):
-        if isinstance(outcome, str):
-            unread.append(outcome)
-        else:
-            documents.append(outcome)
-            if outcome.scanned:
-                unread.append(_scans(outcome))
+def _counted(outcomes: Iterable[Outcome], total: int, progress: Callable[[int, int], None] | None) -> list[Outcome]:
+    found = []
+    for outcome in outcomes:
+        found.append(outcome)
         if progress:
-            progress(done, total)
-    return documents, unread
+            progress(len(found), total)
+    return found
 
 
 def _scans(document: Document) -> str:
@@ -111,16 +119,6 @@ def _scans(document: Document) -> str:
         f"non lue{'s' if several else ''}. Installez la reconnaissance de caractères (OCR, voir le README), ou "
         "demandez un PDF avec texte."
     )
-
-
-class Content(NamedTuple):
-    """What a file says."""
-
-    blocks: list[Block]
-    pages: int | None
-    """``None`` where the format has no pages."""
-    scanned: tuple[int, ...] = ()
-    """Pages that are images whose text is not read."""
 
 
 def read_bytes(data: bytes, name: str, suffix: str) -> Content:
@@ -135,7 +133,7 @@ def read_bytes(data: bytes, name: str, suffix: str) -> Content:
                 remedy="Donnez le document d'origine, ou passez l'image à la reconnaissance de caractères (OCR).",
             )
     if b"%PDF-" in data[:1024] or suffix == ".pdf":
-        return Content(*read_pdf(data, name))
+        return read_pdf(data, name)
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")) or suffix in (".docx", ".odt", ".xlsx", ".ods"):
         return Content(*_read_office(data, name, suffix))
     if suffix == ".md":

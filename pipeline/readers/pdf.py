@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -22,7 +21,7 @@ from pipeline.readers import ocr
 from pipeline.readers.columns import LEAST_GUTTER, Box, gutter, in_reading_order
 from pipeline.readers.lines import Line, assemble
 from pipeline.readers.pdf_tables import Table, continues, is_ruled, read_tables, rows_to_append
-from pipeline.readers.text import table_block
+from pipeline.readers.text import Content, table_block
 from pipeline.records import Block
 
 SCANNED_CHARS = 50
@@ -45,16 +44,7 @@ class _Placed:
     """The right edge of its column, where the page has two."""
 
 
-class PdfContent(NamedTuple):
-    """What a PDF says."""
-
-    blocks: list[Block]
-    pages: int
-    scanned: tuple[int, ...]
-    """Pages, from 1, that are images whose text was not recognised."""
-
-
-def read_pdf(data: bytes, name: str) -> PdfContent:
+def read_pdf(data: bytes, name: str) -> Content:
     """Blocks in reading order. Raises DocumentError: not a PDF, encrypted, no page, or no text at all (a scan)."""
     try:
         pdf = pdfium.PdfDocument(data)
@@ -105,7 +95,7 @@ def read_pdf(data: bytes, name: str) -> PdfContent:
         )
     tables = read_tables(data, ruled)
     blocks = _blocks(_without_hyphens(_without_running_lines(pages)), tables)
-    return PdfContent(blocks, total, tuple(scanned))
+    return Content(blocks, total, tuple(scanned))
 
 
 def _has_image(page: pdfium.PdfPage) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
@@ -20,6 +21,16 @@ PLAIN_CHARS = 4000
 WRAP_SHARE = 0.9
 """A line was wrapped where the next line's first word would have passed this share of the file's usual full width;
 proportional fonts leave 10 % of play in exported text (tried on five text exports)."""
+
+
+class Content(NamedTuple):
+    """What a file says."""
+
+    blocks: list[Block]
+    pages: int | None
+    """``None`` where the format has no pages."""
+    scanned: tuple[int, ...] = ()
+    """Pages, from 1, that are images whose text was not recognised."""
 
 
 def read_text(data: bytes, name: str) -> tuple[list[Block], int]:
