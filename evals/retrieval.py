@@ -60,6 +60,7 @@ class Case(NamedTuple):
     id: str
     tender: str
     question: str
+    grade: str
     answers: tuple[Answer, ...]
 
     @property
@@ -84,6 +85,7 @@ def cases() -> list[Case]:
             item["id"],
             item["tender"],
             item["question"],
+            item["grade"],
             tuple(Answer(a["document"], frozenset(a["windows"])) for a in item["answers"]),
         )
         for item in yaml.safe_load(CASES.read_text(encoding="utf-8"))
@@ -181,19 +183,26 @@ def measure() -> dict[str, Any]:
 
 def main() -> int:
     found = measure()
-    halves = {case.id: case.held_out for case in cases()}
-    for half, keep in (("toutes", None), ("réglage", False), ("réserve", True)):
-        ids = {name for name, out in halves.items() if keep is None or out == keep}
-        print(f"\n{half}")
-        print(f"{'recherche':<12}{'n':>5}{'hit@5':>22}{'recall@5':>22}{'nDCG@10':>22}")
+    by_id = {case.id: case for case in cases()}
+    groups: dict[str, Callable[[Case], bool]] = {
+        "toutes": lambda case: True,
+        "réglage": lambda case: not case.held_out,
+        "réserve": lambda case: case.held_out,
+        **{grade: lambda case, grade=grade: case.grade == grade for grade in ("easy", "medium", "hard")},  # type: ignore[misc]
+    }
+    for group, holds in groups.items():
+        print(f"\n{group}")
+        print(f"{'recherche':<15}{'n':>5}{'hit@5':>22}{'recall@5':>22}{'nDCG@10':>22}")
         for name, values in found["results"].items():
-            rows = [scores for case, scores in values.items() if case in ids]
+            rows = [scores for case, scores in values.items() if holds(by_id[case])]
             columns = [[row[i] for row in rows] for i in range(3)]
             cells = [f"{statistics.fmean(c):.3f} [{interval(c)[0]:.3f}, {interval(c)[1]:.3f}]" for c in columns]
-            print(f"{name:<12}{len(rows):>5}" + "".join(f"{cell:>22}" for cell in cells))
-        said = share([float(value) for case, value in found["refused"].items() if case in ids])
+            print(f"{name:<15}{len(rows):>5}" + "".join(f"{cell:>22}" for cell in cells))
+    print()
+    for name, far in (("proches du sujet", False), ("d'un autre métier", True)):
+        said = share([float(v) for case, v in found["refused"].items() if (by_id[case].grade == "far") == far])
         low, high = said.interval or (0.0, 0.0)
-        print(f"sans réponse, refusées : {said.value or 0:.3f} [{low:.3f}, {high:.3f}] (n = {said.n})")
+        print(f"sans réponse, {name}, refusées : {said.value or 0:.3f} [{low:.3f}, {high:.3f}] (n = {said.n})")
     return 0
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import json
 import platform
@@ -170,6 +171,7 @@ def search(
 ) -> None:
     """Cherche des passages."""
     from pipeline import run
+    from pipeline.library import notice
     from pipeline.retrieve import ALL, Filters
     from pipeline.workspace import open_dossier
 
@@ -183,6 +185,7 @@ def search(
     embedder = run.load_embedder(settings)
     reranker = run.load_reranker(embedder, settings)
     hits = run.search_dossier(folder, question, k, embedder, settings, filters, reranker)
+    today = dt.date.today()
     if form == "json":
         found = [
             {
@@ -193,6 +196,12 @@ def search(
                 "article": h.passage.article,
                 "text": h.passage.text,
                 "score": h.score,
+                "start": h.passage.start,
+                "end": h.passage.end,
+                "lot": h.passage.lot,
+                "client": h.passage.client,
+                "confidential": h.passage.client_alias is not None,
+                "notice": notice(h.passage, today, settings.library.stale_months),
             }
             for h in hits
         ]
@@ -205,7 +214,65 @@ def search(
             markup=False,
             style="bold",
         )
+        said = notice(hit.passage, today, settings.library.stale_months)
+        if said:
+            out.print(f"   Attention : {said}.", markup=False, style="yellow")
         out.print(f"   {hit.passage.text}", markup=False)
+    if not hits:
+        err.print("Rien dans le DCE ni dans la bibliothèque ne parle de cela.", markup=False)
+
+
+@app.command()
+def library(
+    dossiers: Annotated[
+        list[Path],
+        typer.Argument(metavar="DOSSIER…", help="Des dossiers indexés ; la bibliothèque est celle du premier."),
+    ],
+    form: FormatOption = "text",
+    set_: Set = None,
+) -> None:
+    """Dit ce que contient la bibliothèque, ce qui est périmé, ce qui n'a pas servi, ce qui se répète."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "text", "json")
+    settings = settings_module.load(dossiers[0], set_ or [])
+    folders = [open_dossier(path) for path in dossiers]
+    found = run.library_of(folders, run.load_embedder(settings), settings)
+    if form == "json":
+        alike = [
+            {"share": pair.share, "passages": [p.model_dump() for p in (pair.first, pair.second)]}
+            for pair in found.alike
+        ]
+        _print_json({"documents": [dataclasses.asdict(item) for item in found.items], "alike": alike})
+        return
+    _show_library(found, len(folders))
+
+
+def _show_library(found: Any, dossiers: int) -> None:
+    names = {
+        "response": "Réponses antérieures",
+        "component": "Fiches de composants",
+        "firm": "Faits de l'entreprise",
+    }
+    for kind, title in names.items():
+        items = [item for item in found.items if item.kind == kind]
+        out.print(f"\n{title} : {len(items)} documents, {sum(item.passages for item in items)} passages", style="bold")
+        for item in items:
+            about = [item.client and f"{item.client}{' (confidentiel)' if item.confidential else ''}", item.date]
+            used = f"{item.used} utilisés" if item.used else "jamais utilisé"
+            shown = ", ".join(part for part in about if part)
+            line = f"  {item.document}{f' – {shown}' if shown else ''} : {item.passages} passages, {used}"
+            out.print(line, markup=False)
+            for said in item.notices:
+                out.print(f"    {said}", markup=False, style="yellow")
+    several = "s" if dossiers > 1 else ""
+    out.print(f"\nUtilisé ou non : d'après les brouillons de {dossiers} dossier{several}.", markup=False)
+    if found.alike:
+        out.print(f"\nPassages presque identiques : {len(found.alike)}", style="bold")
+        for pair in found.alike:
+            places = " et ".join(f"{p.document}{f', p. {p.page}' if p.page else ''}" for p in (pair.first, pair.second))
+            out.print(f"  {places} : « {pair.first.text[:100]} »", markup=False)
 
 
 @app.command()

@@ -8,6 +8,7 @@ the paragraph is a gap to fill in, with the question and whom to ask.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -20,6 +21,7 @@ from pipeline.clients import mask
 from pipeline.embed import Embedder
 from pipeline.french import fold, join_french, sentences, stems, typeset
 from pipeline.index import Index
+from pipeline.library import notice
 from pipeline.llm import LanguageModel, Prompt
 from pipeline.records import (
     Claim,
@@ -85,6 +87,8 @@ class Sources:
     embedder: Embedder
     secrets: tuple[tuple[str, str], ...] = ()
     """(spelling, alias) of clients who may not be named; masked before anything is read from a passage."""
+    today: dt.date = dt.date.min
+    """The day the draft is for: what has expired by then proves nothing."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ def draft_section(
         waiting = [slot for slot in checked if slot.remarks]
         if not waiting or attempt == settings.draft.retries:
             break
-    findings: list[Finding] = []
+    findings = _old(brief, slots, sources.today, settings)
     for slot in waiting:
         findings += [
             Finding(
@@ -194,6 +198,16 @@ def draft_section(
         seconds=time.monotonic() - started,
         tokens=tokens,
     )
+
+
+def _old(brief: SectionBrief, slots: Sequence[_Slot], today: dt.date, settings: Settings) -> list[Finding]:
+    """A finding for each passage that should be checked again before it is relied on."""
+    told = ((slot, notice(slot.passage, today, settings.library.stale_months)) for slot in slots)
+    return [
+        Finding(kind="stale", message=f"{slot.passage.document} : {said}.", paragraph=_name(brief, slot.point))
+        for slot, said in told
+        if said
+    ]
 
 
 # --- choosing ----------------------------------------------------------------------------------------------
@@ -229,7 +243,9 @@ def _relevant(query: str, point: Point, sources: Sources, settings: Settings, ki
     hits = retrieve(
         query, sources.index, sources.embedder, settings.retrieve, settings.retrieve.candidates, Filters(kinds)
     )
-    rated = [(relevance(hit, point.text, sources.index), hit) for hit in hits]
+    today = sources.today.isoformat()
+    sound = [hit for hit in hits if hit.passage.until is None or hit.passage.until >= today]
+    rated = [(relevance(hit, point.text, sources.index), hit) for hit in sound]
     rated.sort(key=lambda pair: -pair[0])
     return [hit for rate, hit in rated if rate >= settings.draft.relevance_floor]
 

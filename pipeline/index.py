@@ -101,6 +101,12 @@ class Index:
         number = self._numbers.get(stem)
         return 0 if number is None else int(self._words.held[number])
 
+    def known(self, query: str) -> float:
+        """Share of the query's stems that some passage has, weighted by rarity; 1 where it has no stem."""
+        wanted = {stem: self.rarity(stem) for stem in stems(query)}
+        total = sum(wanted.values())
+        return sum(rarity for stem, rarity in wanted.items() if self._held(stem)) / total if total else 1.0
+
     def question(self, vector: Vectors) -> Vectors:
         """A question's vector, centred, unit length. Shape (d,)."""
         centred: Vectors = unit((vector - self._centre)[None, :])[0]
@@ -165,6 +171,18 @@ class Index:
         chosen = np.asarray(positions, dtype=np.int64)
         centred = unit(self.vectors[chosen] - self._means[self._groups[chosen]])
         return np.asarray(centred @ vector, dtype=np.float32)
+
+    def pairs(self, least: float, neighbours: int) -> list[tuple[int, int]]:
+        """Positions of passages whose cosine, as embedded, is at least ``least``, each pair once; at most
+        ``neighbours`` of each passage are looked at."""
+        found: set[tuple[int, int]] = set()
+        for start in range(0, len(self.passages), 1024):
+            block = np.ascontiguousarray(self.vectors[start : start + 1024])
+            scores, positions = self._flat.search(block, min(neighbours, len(self.passages)))
+            for row, column in zip(*np.nonzero((scores >= least) & (positions >= 0)), strict=True):
+                first, second = sorted((start + int(row), int(positions[row, column])))
+                found.add((first, second))
+        return [(first, second) for first, second in sorted(found) if first != second]
 
 
 def _means(columns: Columns) -> tuple[npt.NDArray[np.int64], Vectors]:

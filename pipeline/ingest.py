@@ -100,12 +100,12 @@ def ingest(
 
 
 def put_passages(store: Store, passages: Sequence[Passage], embedder: Embedder, passage_chars: int) -> None:
-    """Fill an empty store with passages that come from no file."""
+    """Add passages that come from no file."""
     store.claim(identity(embedder, passage_chars))
     _embed(store, passages, embedder, None)
     with store.writing():
-        for number, passage in enumerate(passages):
-            store.put(str(number), Known(Stamp(0, 0), "", "", "", ""), None, [passage])
+        for passage in passages:
+            store.put(passage.id, Known(Stamp(0, 0), "", "", "", ""), None, [passage])
     _tidy(store, embedder)
 
 

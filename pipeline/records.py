@@ -340,7 +340,7 @@ class Paragraph(Record):
     """The « [À COMPLÉTER : …] » text where no sentence could be proven."""
 
 
-FindingKind = Literal["figure", "name", "claim", "language", "client", "empty", "citation", "gap", "echo"]
+FindingKind = Literal["figure", "name", "claim", "language", "client", "empty", "citation", "gap", "echo", "stale"]
 
 
 class Finding(Record):

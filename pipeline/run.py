@@ -21,6 +21,7 @@ from pipeline.export.word import to_docx
 from pipeline.index import Index
 from pipeline.ingest import Files, Ingested, identity, ingest
 from pipeline.ingest import Progress as IndexProgress
+from pipeline.inventory import Inventory, inventory
 from pipeline.library import read_facts
 from pipeline.llm import LanguageModel, LlamaCpp
 from pipeline.outline import chosen, outline
@@ -147,6 +148,20 @@ def search_dossier(
     return retrieve(question, index, embedder, settings.retrieve, k, filters, reranker)
 
 
+def library_of(dossiers: Sequence[Dossier], embedder: Embedder, settings: Settings) -> Inventory:
+    """What the library of the first dossier holds, and what the drafts of all of them used of it."""
+    index = load_index(dossiers[0], embedder, settings)
+    used = {
+        name
+        for dossier in dossiers
+        for section in memoire_of(dossier).sections
+        for paragraph in section.paragraphs
+        for sentence in paragraph.sentences
+        for name in sentence.passages
+    }
+    return inventory(index, used, dt.date.today(), settings.library.stale_months)
+
+
 def draft_dossier(
     dossier: Dossier,
     sections: Sequence[str],
@@ -164,8 +179,9 @@ def draft_dossier(
     tender = read_consultation(dossier)
     briefs = chosen(outline(tender.plan), sections)
     index = load_index(dossier, embedder, settings)
-    clients = read_facts(dossier.library(), dt.date.today()).clients
-    sources = Sources(index, embedder, secret_forms(clients))
+    today = dt.date.today()
+    clients = read_facts(dossier.library(), today).clients
+    sources = Sources(index, embedder, secret_forms(clients), today)
     writer = model()
     with dossier.lock():
         for brief in briefs:

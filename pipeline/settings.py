@@ -34,6 +34,11 @@ class ModelsSettings(_Group):
     """Where verified model files live; shared by all dossiers and checkouts."""
 
 
+class LibrarySettings(_Group):
+    stale_months: int = Field(default=12, ge=1)
+    """Age from which the facts of a component sheet are to be checked again: most projects release once a year."""
+
+
 class SplitSettings(_Group):
     passage_chars: int = Field(default=700, ge=200, le=4000)
     """Longest passage, in characters (about 175 tokens; the default embedder reads 512)."""
@@ -42,7 +47,8 @@ class SplitSettings(_Group):
 class EmbedSettings(_Group):
     model: str = "multilingual-e5-small"
     """A name of models/manifest.toml, or the path of any sentence-transformers folder."""
-    batch: int = Field(default=32, ge=1)
+    batch: int = Field(default=16, ge=1)
+    """Texts computed together: 8 to 16 is fastest on two cores (evals/LOG.md)."""
     precision: Literal["auto", "bfloat16", "float32", "int8"] = "auto"
     """auto: what the processor does best (pipeline/embed.py)."""
 
@@ -55,9 +61,10 @@ class RetrieveSettings(_Group):
     path of a sentence-transformers cross-encoder."""
     reread: int = Field(default=40, ge=1)
     """Candidates read again."""
-    floor: float = Field(default=0.2, ge=-1, le=1)
-    """Centred cosine of the nearest passage under which nothing is about the question (evals/retrieval.py)."""
-    per_page: int = Field(default=3, ge=1)
+    floor: float = Field(default=0.3, ge=-1, le=2)
+    """Centred cosine of the nearest passage, plus what its known words add (pipeline/retrieve.py), under which nothing
+    is about the question: it loses 1.5 % of the answerable questions and refuses three in four of another trade."""
+    per_page: int = Field(default=4, ge=1)
     """Passages of one page among the first; the others come after."""
     spare: int = Field(default=20, ge=0)
     """Passages looked at beyond those asked for, to spread them over pages."""
@@ -92,6 +99,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MEMOIRE_", env_nested_delimiter="__", frozen=True, extra="forbid")
 
     models: ModelsSettings = ModelsSettings()
+    library: LibrarySettings = LibrarySettings()
     split: SplitSettings = SplitSettings()
     embed: EmbedSettings = EmbedSettings()
     retrieve: RetrieveSettings = RetrieveSettings()

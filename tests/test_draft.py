@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -86,6 +87,23 @@ def test_the_experience_of_another_client_is_shown_as_such(brief: SectionBrief, 
     section, _ = write(brief, sources, echo)
     texts = [sentence.text for sentence in section.paragraphs[0].sentences]
     assert any(text.endswith("(référence : Centre hospitalier de Montferrac).") for text in texts)
+
+
+def test_what_has_expired_is_not_used_and_old_sheets_are_told(brief: SectionBrief) -> None:
+    expired = passage(90, "firm", "Notre astreinte est certifiée par un organisme.", "Astreintes", until="2026-03-31")
+    old = passage(91, "component", "Cette astreinte logicielle appelle les équipes.", "Astreintes", date="2025-06-01")
+    embedder = HashEmbedder()
+    made = [*PASSAGES, expired, old]
+    today = dt.date(2026, 11, 22)
+    section = draft_section(
+        brief, Sources(index_of(made, embedder), embedder, SECRETS, today), ScriptedModel(echo), Settings()
+    )
+    assert "p90" not in {p.id for p in section.passages}
+    assert [f.message for f in section.findings if f.kind == "stale"] == [
+        "component.docx : faits de juin 2025, de plus de 12 mois : à vérifier."
+    ]
+    before = Sources(index_of(made, embedder), embedder, SECRETS, dt.date(2026, 3, 31))
+    assert "p90" in {p.id for p in draft_section(brief, before, ScriptedModel(echo), Settings()).passages}
 
 
 def test_a_confidential_client_is_masked_before_the_model_sees_it(brief: SectionBrief, sources: Sources) -> None:

@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from pipeline import run
-from pipeline.errors import DossierError, MemoireError, PlanMissingError
+from pipeline.errors import DossierError, IndexMismatchError, MemoireError, PlanMissingError
 from pipeline.export.text import report_to_html, report_to_junit, to_html, to_markdown
 from pipeline.export.word import to_docx
 from pipeline.llm import Prompt
 from pipeline.readers.docx import read_docx
 from pipeline.settings import Settings
+from pipeline.store import FILE
 from pipeline.tender.links import chapter_for
 from pipeline.tender.versions import stale_sections
 from pipeline.workspace import Dossier, create, open_dossier, read_consultation, read_draft
@@ -223,6 +224,51 @@ def test_copying_the_folder_copies_the_work(drafted: Dossier, tmp_path: Path) ->
     copy = Dossier(Path(shutil.copytree(drafted.root, tmp_path / "copie")))
     assert run.memoire_of(copy) == run.memoire_of(drafted)
     assert run.search_dossier(copy, "astreinte", 3, HashEmbedder(), SETTINGS)
+
+
+def test_a_damaged_index_is_set_aside_and_made_again(tmp_path: Path) -> None:
+    made, _ = create(tmp_path / "d", [CORPUS / "dce" / "rc.pdf"], [CORPUS / "library" / "entreprise"])
+    with pytest.raises(DossierError, match="pas encore d'index"):
+        run.search_dossier(made, "date limite", 5, HashEmbedder(), SETTINGS)
+    run.index_dossier(made, HashEmbedder(), SETTINGS)
+    before = run.search_dossier(made, "date limite de remise des offres", 5, HashEmbedder(), SETTINGS)
+    path = made.index / FILE
+    path.write_bytes(path.read_bytes()[:40_000] + b"rien" * 10_000)
+    assert run.search_dossier(made, "date limite de remise des offres", 5, HashEmbedder(), SETTINGS) == before
+    assert len(list(made.root.glob("index.ecarte-*"))) == 1
+
+
+def test_an_index_by_another_model_is_refused_then_made_again_beside(tmp_path: Path) -> None:
+    made, _ = create(tmp_path / "d", [CORPUS / "dce" / "rc.pdf"], [])
+    run.index_dossier(made, HashEmbedder(), SETTINGS)
+    with pytest.raises(IndexMismatchError, match="memoire index"):
+        run.search_dossier(made, "date limite", 5, HashEmbedder(64), SETTINGS)
+    assert run.index_dossier(made, HashEmbedder(64), SETTINGS).set_aside is not None
+    assert run.search_dossier(made, "date limite", 5, HashEmbedder(64), SETTINGS)
+
+
+def test_the_library_says_what_it_holds_and_what_is_no_proof(drafted: Dossier) -> None:
+    found = run.library_of([drafted], HashEmbedder(), SETTINGS)
+    items = {item.document: item for item in found.items}
+    assert items["corvane.docx"].client == "Mutuelle Hospitalis Corvane"
+    assert items["corvane.docx"].confidential
+    assert any("ISO 9001" in told and "expiré le 31 mars 2026" in told for told in items["certificats.yaml"].notices)
+    assert items["keycloak.md"].notices == ("faits de juin 2025, de plus de 12 mois : à vérifier",)
+    assert sum(item.used for item in found.items) > 5
+    assert any(item.used == 0 for item in found.items)
+    assert all(pair.first.document != pair.second.document for pair in found.alike)
+
+
+def test_passages_that_repeat_another_document_are_told(tmp_path: Path) -> None:
+    (tmp_path / "library").mkdir()
+    said = "Le support de niveau 2 répond en trente minutes, tous les jours, y compris les jours fériés."
+    for name, text in (("a", said), ("b", f"{said} Toujours."), ("c", "Les sauvegardes sont chiffrées.")):
+        (tmp_path / "library" / f"{name}.txt").write_text(text, encoding="utf-8")
+    made, _ = create(tmp_path / "d", [CORPUS / "dce" / "rc.pdf"], [tmp_path / "library"])
+    run.read_dossier(made)
+    run.index_dossier(made, HashEmbedder(), SETTINGS)
+    pairs = run.library_of([made], HashEmbedder(), SETTINGS).alike
+    assert [(pair.first.document, pair.second.document) for pair in pairs] == [("a.txt", "b.txt")]
 
 
 def test_a_zip_from_the_portal_becomes_a_dossier(tmp_path: Path) -> None:
