@@ -28,6 +28,7 @@ from pipeline import settings as settings_module
 from pipeline.errors import DossierError, MemoireError, ModelError, SettingsError
 from pipeline.export import reading
 from pipeline.export.text import LABELS, report_to_html, report_to_junit
+from pipeline.french import french_date
 from pipeline.records import Conflict, CoverageReport
 from pipeline.settings import ROOT, Settings
 
@@ -255,24 +256,34 @@ def _show_library(found: Any, dossiers: int) -> None:
         "component": "Fiches de composants",
         "firm": "Faits de l'entreprise",
     }
+    notices: dict[str, list[str]] = {}
+    for item in found.items:
+        for said in item.notices:
+            notices.setdefault(said, []).append(item.document)
+    if notices:
+        out.print("À revoir avant de s'en servir", style="bold")
+        for said, documents in sorted(notices.items(), key=lambda pair: -len(pair[1])):
+            more = f" et {len(documents) - 4} autres" if len(documents) > 5 else ""
+            shown = documents if len(documents) <= 5 else documents[:4]
+            out.print(f"  {said} ({', '.join(shown)}{more})", markup=False, style="yellow")
     for kind, title in names.items():
         items = [item for item in found.items if item.kind == kind]
-        out.print(f"\n{title} : {len(items)} documents, {sum(item.passages for item in items)} passages", style="bold")
+        unused = sum(item.used == 0 for item in items)
+        counts = f"{len(items)} documents, {sum(item.passages for item in items)} passages, {unused} jamais utilisés"
+        out.print(f"\n{title} : {counts}", style="bold")
         for item in items:
-            about = [item.client and f"{item.client}{' (confidentiel)' if item.confidential else ''}", item.date]
+            client = f"{item.client}{' (confidentiel)' if item.confidential else ''}" if item.client else None
+            about = ", ".join(part for part in (client, french_date(item.date) if item.date else None) if part)
             used = f"{item.used} utilisés" if item.used else "jamais utilisé"
-            shown = ", ".join(part for part in about if part)
-            line = f"  {item.document}{f' – {shown}' if shown else ''} : {item.passages} passages, {used}"
+            line = f"  {item.document}{f' – {about}' if about else ''} : {item.passages} passages, {used}"
             out.print(line, markup=False)
-            for said in item.notices:
-                out.print(f"    {said}", markup=False, style="yellow")
-    several = "s" if dossiers > 1 else ""
-    out.print(f"\nUtilisé ou non : d'après les brouillons de {dossiers} dossier{several}.", markup=False)
     if found.alike:
         out.print(f"\nPassages presque identiques : {len(found.alike)}", style="bold")
         for pair in found.alike:
             places = " et ".join(f"{p.document}{f', p. {p.page}' if p.page else ''}" for p in (pair.first, pair.second))
             out.print(f"  {places} : « {pair.first.text[:100]} »", markup=False)
+    several = "s" if dossiers > 1 else ""
+    out.print(f"\nUtilisé ou non : d'après les brouillons de {dossiers} dossier{several}.", markup=False)
 
 
 @app.command()

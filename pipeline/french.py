@@ -319,3 +319,11 @@ def join_french(items: Iterable[str]) -> str:
     if len(listed) < 2:
         return "".join(listed)
     return f"{', '.join(listed[:-1])} et {listed[-1]}"
+
+
+def french_date(iso: str) -> str:
+    """« 2025-06-30 » -> « 30 juin 2025 »; « 2025-06 » -> « juin 2025 »; a year stays as it is."""
+    year, *rest = iso.split("-")
+    month = f"{MONTHS[int(rest[0]) - 1]} " if rest else ""
+    day = ("1er " if int(rest[1]) == 1 else f"{int(rest[1])} ") if len(rest) > 1 else ""
+    return f"{day}{month}{year}"

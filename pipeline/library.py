@@ -18,7 +18,7 @@ import yaml
 
 from pipeline.clients import Client, client_of, with_client
 from pipeline.errors import DocumentError
-from pipeline.french import MONTHS, join_french
+from pipeline.french import french_date, join_french
 from pipeline.readers import SUPPORTED, read, read_each
 from pipeline.readers.text import decode, read_markdown
 from pipeline.records import Block, Document, Passage
@@ -102,7 +102,7 @@ def notice(passage: Passage, today: dt.date, stale_months: int) -> str | None:
     if passage.kind == "component" and passage.date:
         year, month = (int(part) for part in f"{passage.date}-12".split("-")[:2])
         if (today.year - year) * 12 + today.month - month > stale_months:
-            return f"faits de {MONTHS[month - 1]} {year}, de plus de {stale_months} mois : à vérifier"
+            return f"faits de {french_date(f'{year}-{month}')}, de plus de {stale_months} mois : à vérifier"
     return None
 
 
@@ -271,10 +271,8 @@ def _means(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
 
 
 def _day(value: object) -> str:
-    if not isinstance(value, dt.date):
-        return str(value)
-    return f"{'1er' if value.day == 1 else value.day} {MONTHS[value.month - 1]} {value.year}"
+    return french_date(value.isoformat()) if isinstance(value, dt.date) else str(value)
 
 
 def _month(value: object) -> str:
-    return f"{MONTHS[value.month - 1]} {value.year}" if isinstance(value, dt.date) else str(value or "")
+    return french_date(f"{value:%Y-%m}") if isinstance(value, dt.date) else str(value or "")

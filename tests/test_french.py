@@ -1,4 +1,6 @@
-from pipeline.french import fold, looks_english, sentences, stems, typeset
+import pytest
+
+from pipeline.french import fold, french_date, looks_english, sentences, stems, typeset
 
 
 def test_sentences_keep_abbreviations_numbers_and_articles_together() -> None:
@@ -33,3 +35,11 @@ def test_fold_ignores_accents_case_and_kinds_of_space() -> None:
 def test_english_is_told_from_french_with_english_names() -> None:
     assert looks_english("The backup is tested by the team every week")
     assert not looks_english("Proxmox Backup Server conserve les sauvegardes de la production")
+
+
+@pytest.mark.parametrize(
+    ("iso", "said"),
+    [("2026-11-01", "1er novembre 2026"), ("2025-06-30", "30 juin 2025"), ("2025-06", "juin 2025"), ("2024", "2024")],
+)
+def test_dates_are_written_in_french(iso: str, said: str) -> None:
+    assert french_date(iso) == said
