@@ -17,6 +17,7 @@ from pipeline import verify
 from pipeline.french import fold, looks_english
 from pipeline.outline import outline
 from pipeline.records import (
+    Compliance,
     CoverageReport,
     Criterion,
     CriterionCoverage,
@@ -33,6 +34,7 @@ from pipeline.records import (
     Tender,
     Verdict,
 )
+from pipeline.tables import evidence_tables
 from pipeline.tender.links import chapter_for
 
 METRICS = (
@@ -78,7 +80,8 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
                 if verify.quantities(s.text) or verify.names(s.text)
             ]
         ),
-        "requirement_trace": _trace(tender, said),
+        "requirement_trace": share([float(row.answered) for row in memoire.compliance if row.requirement.mandatory]),
+        "evidence_present": _evidence(memoire),
         "french": share([float(not looks_english(s.text)) for s, _ in said]),
         "redundancy": _unique([s.text for s, _ in own]),
     }
@@ -161,14 +164,30 @@ def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionC
     return CriterionCoverage(label=criterion.label, weight=criterion.weight, coverage=coverage, points=points)
 
 
-def _trace(tender: Tender, said: Sequence[tuple[Sentence, Section]]) -> Metric:
-    """Share of the mandatory requirements that some paragraph refers to."""
-    wanted = [r for r in tender.requirements if r.mandatory]
-    cited: set[str] = set()
-    for sentence, section in said:
-        if sentence.claim == "asked":
-            cited |= {_code(p) for p in section.passages if p.id in sentence.passages}
-    return share([float(r.id in cited) for r in wanted]) if wanted else Metric(value=None, n=0)
+def compliance(tender: Tender, sections: Sequence[Section]) -> tuple[Compliance, ...]:
+    """Every requirement with the section it is linked to and whether some paragraph refers to it."""
+    cited = {
+        _code(passage)
+        for section in sections
+        for paragraph in section.paragraphs
+        for sentence in paragraph.sentences
+        if sentence.claim == "asked"
+        for passage in section.passages
+        if passage.id in sentence.passages
+    }
+    places = {link.source: link.target for link in tender.links if link.kind == "requirement"}
+    return tuple(
+        Compliance(requirement=item, section=places.get(item.id, ""), answered=item.id in cited)
+        for item in tender.requirements
+    )
+
+
+def _evidence(memoire: Memoire) -> Metric:
+    """Share of the drafted sections whose evidence is a table of ours that have it; other evidence is unscored."""
+    present = {(table.section, table.kind) for table in memoire.tables}
+    asked = [(section, evidence_tables(section)) for section in memoire.sections if section.brief.evidence]
+    values = [float(all((section.number, kind) in present for kind in kinds)) for section, kinds in asked if kinds]
+    return share(values).model_copy(update={"unscored": len(asked) - len(values)})
 
 
 def _code(passage: Passage) -> str:

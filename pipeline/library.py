@@ -53,6 +53,8 @@ class Facts:
     """What the YAML files say."""
 
     documents: Mapping[Path, Document]
+    records: Mapping[Path, Sequence[Mapping[str, Any]]]
+    """The same, as the fields were written."""
     clients: tuple[Client, ...]
     unread: tuple[str, ...]
 
@@ -60,18 +62,19 @@ class Facts:
 def read_facts(folders: Sequence[Path], today: dt.date) -> Facts:
     """Only the firm facts and the clients they name: the YAML files, quickly. Errors are told, as in a library."""
     documents: dict[Path, Document] = {}
+    held: dict[Path, Sequence[Mapping[str, Any]]] = {}
     unread: list[str] = []
     references: list[Mapping[str, Any]] = []
     for path in _files(folders):
         if path.suffix.lower() in FACTS:
             try:
                 records = _yaml_list(path)
-                documents[path] = _facts(path, records, today)
+                documents[path], held[path] = _facts(path, records, today), records
             except DocumentError as error:
                 unread.append(str(error))
                 continue
             references += [record for record in records if "client" in record and "nommable" in record]
-    return Facts(documents, tuple(client_of(record) for record in references), tuple(unread))
+    return Facts(documents, held, tuple(client_of(record) for record in references), tuple(unread))
 
 
 def library_files(folders: Sequence[Path]) -> list[Path]:
@@ -122,8 +125,8 @@ def _files(folders: Sequence[Path]) -> list[Path]:
 # --- component sheets --------------------------------------------------------------------------------------
 
 
-def _sheet(path: Path) -> Document | None:
-    """A component sheet, or ``None`` for any other Markdown file."""
+def sheet_fields(path: Path) -> tuple[dict[str, Any], bytes, str] | None:
+    """Front matter, whole file and body of a component sheet; ``None`` for any other Markdown file."""
     data = path.read_bytes()
     match = _FRONT_MATTER.match(decode(data, str(path)))
     if not match:
@@ -136,8 +139,15 @@ def _sheet(path: Path) -> Document | None:
             where=path,
             remedy="Corrigez l'en-tête de la fiche.",
         ) from error
-    if not isinstance(fields, dict) or "spdx" not in fields:
+    return (fields, data, match[2]) if isinstance(fields, dict) and "spdx" in fields else None
+
+
+def _sheet(path: Path) -> Document | None:
+    """A component sheet, or ``None`` for any other Markdown file."""
+    found = sheet_fields(path)
+    if found is None:
         return None
+    fields, data, text = found
     name = str(fields.get("name", path.stem))
     dated = _month(fields.get("facts_date"))
     lines = [
@@ -161,7 +171,7 @@ def _sheet(path: Path) -> Document | None:
         )
     ]
     blocks += [Block(kind="paragraph", text=line, page=1) for line in lines]
-    body, _ = read_markdown(match[2].encode(), str(path))
+    body, _ = read_markdown(text.encode(), str(path))
     blocks += [block.model_copy(update={"level": block.level or 0}) for block in body]
     return Document(
         name=path.name,
@@ -191,7 +201,7 @@ def _yaml_list(path: Path) -> list[dict[str, Any]]:
 def _facts(path: Path, records: Sequence[Mapping[str, Any]], today: dt.date) -> Document:
     blocks: list[Block] = []
     for record in records:
-        title, lines = _fact(record, today)
+        title, lines = fact(record, today)
         blocks.append(Block(kind="heading", text=title, page=1, level=1))
         until = record.get("valable_jusqu_au")
         if until is not None and not isinstance(until, dt.date):
@@ -209,7 +219,7 @@ def _facts(path: Path, records: Sequence[Mapping[str, Any]], today: dt.date) -> 
     )
 
 
-def _fact(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
+def fact(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
     """Title and sentences of one record, by the fields it has."""
     forms: tuple[tuple[str, Callable[[Mapping[str, Any], dt.date], tuple[str, list[str]]]], ...] = (
         ("valable_jusqu_au", _certificate),

@@ -371,6 +371,37 @@ class Section(Record):
     """Tokens decoded."""
 
 
+class TableRow(Record):
+    """Cells, and what proves them; ``None`` where they only repeat what the buyer asks."""
+
+    cells: tuple[str, ...]
+    source: Passage | None = None
+
+
+TableKind = Literal["components", "support", "certificates", "service_levels", "teams", "references", "deliverables"]
+
+
+class Table(Record):
+    """What data says better than prose; made without a model."""
+
+    kind: TableKind
+    section: str
+    """Name of the section it stands in."""
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+
+class Compliance(Record):
+    """A requirement and what the document makes of it."""
+
+    requirement: Requirement
+    section: str
+    """Number of the section it is linked to; empty where there is none."""
+    answered: bool
+    """Whether a paragraph of the document refers to it."""
+
+
 class Memoire(Record):
     """The whole answer in the buyer's order; a node without a section is still to be drafted."""
 
@@ -380,6 +411,10 @@ class Memoire(Record):
     plan: tuple[PlanNode, ...]
     sections: tuple[Section, ...]
     """Drafted sections, in plan order."""
+    tables: tuple[Table, ...] = ()
+    """Of the drafted sections, in plan order."""
+    compliance: tuple[Compliance, ...] = ()
+    """Every requirement of the tender, in its order."""
 
 
 # --- what is measured --------------------------------------------------------------------------------------

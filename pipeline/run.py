@@ -12,7 +12,7 @@ from typing import Literal
 
 from pipeline import weights
 from pipeline.clients import secret_forms
-from pipeline.coverage import cover
+from pipeline.coverage import compliance, cover
 from pipeline.draft import Progress, Sources, draft_section
 from pipeline.embed import Embedder, FolderEmbedder
 from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError
@@ -31,8 +31,9 @@ from pipeline.readers.docx import read_docx
 from pipeline.records import Change, Conflict, CoverageReport, Hit, Memoire, Section, SectionBrief, SourceKind, Tender
 from pipeline.rerank import CrossEncoder, LateInteraction
 from pipeline.retrieve import EVERYTHING, Filters, Reranker, retrieve
-from pipeline.settings import Settings
+from pipeline.settings import Settings, SplitSettings
 from pipeline.store import FILE, Store
+from pipeline.tables import Catalogue, read_catalogue, section_tables
 from pipeline.tender import read_tender
 from pipeline.tender.versions import compare, merge
 from pipeline.workspace import (
@@ -190,16 +191,20 @@ def draft_dossier(
             yield brief, section, None if section is previous else write_draft(dossier, section)
 
 
-def memoire_of(dossier: Dossier) -> Memoire:
-    """The answer as it stands: the imposed plan and whatever is drafted."""
+def memoire_of(dossier: Dossier, passage_chars: int = SplitSettings().passage_chars) -> Memoire:
+    """The answer as it stands: the imposed plan, whatever is drafted, and the tables of what is drafted."""
     tender = read_consultation(dossier)
     found = [read_draft(dossier, brief.number) for brief in outline(tender.plan)]
+    sections = tuple(section for section in found if section is not None)
+    catalogue = read_catalogue(dossier.library(), dt.date.today(), passage_chars) if sections else Catalogue()
     return Memoire(
         title=_capital(tender.object or dossier.root.name),
         buyer=tender.buyer,
         reference=tender.reference,
         plan=tender.plan,
-        sections=tuple(section for section in found if section is not None),
+        sections=sections,
+        tables=section_tables(sections, catalogue, tender),
+        compliance=compliance(tender, sections) if sections else (),
     )
 
 

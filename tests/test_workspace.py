@@ -96,7 +96,8 @@ def test_coverage_counts_what_is_drafted(drafted: Dossier) -> None:
     report = run.evaluate_dossier(drafted)
     assert report.metrics["plan_conformity"].value == 1.0
     assert report.metrics["citation_recall"].value == 1.0
-    assert report.metrics["evidence_present"].value is None
+    assert report.metrics["evidence_present"].value is None  # 4.1 and 4.3 ask for measures and minutes: no table
+    assert report.metrics["evidence_present"].unscored == 2
     verdicts = {
         point.verdict for section in report.sections if section.number.startswith("1") for point in section.points
     }

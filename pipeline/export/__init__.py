@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.records import Memoire, Paragraph, Passage, PlanNode, Section, Sentence
+from pipeline.french import typeset
+from pipeline.records import (
+    Compliance,
+    Memoire,
+    Paragraph,
+    Passage,
+    PlanNode,
+    Section,
+    Sentence,
+    Table,
+    TableRow,
+)
 
 TO_DRAFT = "[À RÉDIGER : cette section n'a pas encore été rédigée.]"
 NOTICE = (
@@ -22,23 +34,67 @@ class Sources:
 
     def marks(self, sentence: Sentence) -> str:
         """« [3] » or « [3, 5] »; empty where the sentence cites nothing."""
-        numbers = sorted(self._numbers[name] for name in sentence.passages if name in self._numbers)
+        return self._marks(sentence.passages)
+
+    def mark(self, row: TableRow) -> str:
+        """The same for a row of a table."""
+        return self._marks((row.source.id,) if row.source else ())
+
+    def _marks(self, names: Sequence[str]) -> str:
+        numbers = sorted(self._numbers[name] for name in names if name in self._numbers)
         return f"[{', '.join(map(str, numbers))}]" if numbers else ""
 
 
 def sources(memoire: Memoire) -> Sources:
     """Number every cited passage by its first citation."""
-    order: list[Passage] = []
-    numbers: dict[str, int] = {}
+    found: dict[str, Passage] = {}
     for section in memoire.sections:
         known = {passage.id: passage for passage in section.passages}
         for paragraph in section.paragraphs:
             for sentence in paragraph.sentences:
                 for name in sentence.passages:
-                    if name in known and name not in numbers:
-                        order.append(known[name])
-                        numbers[name] = len(order)
-    return Sources(tuple(order), numbers)
+                    if name in known:
+                        found.setdefault(name, known[name])
+        for table in tables_of(memoire, section):
+            for row in table.rows:
+                if row.source:
+                    found.setdefault(row.source.id, row.source)
+    return Sources(tuple(found.values()), {name: number for number, name in enumerate(found, start=1)})
+
+
+def tables_of(memoire: Memoire, section: Section) -> list[Table]:
+    """A section's tables."""
+    return [table for table in memoire.tables if table.section == section.number]
+
+
+def columns(table: Table) -> tuple[str, ...]:
+    """The header as printed: with a column of sources where rows have some."""
+    return (*table.header, "Source") if any(row.source for row in table.rows) else table.header
+
+
+def cells(table: Table, row: TableRow, numbered: Sources) -> tuple[str, ...]:
+    """A row as printed."""
+    own = tuple(typeset(cell) for cell in row.cells)
+    return (*own, numbered.mark(row)) if len(columns(table)) > len(own) else own
+
+
+MATRIX = "Matrice de conformité"
+MATRIX_HEADER = ("Exigence", "Énoncé", "Caractère", "Section", "État")
+STATED = 220
+"""Characters shown of a requirement; the whole of it is in the buyer's document."""
+
+
+def matrix_row(row: Compliance) -> tuple[str, ...]:
+    """A requirement as the matrix prints it."""
+    text = typeset(row.requirement.text)
+    state = "citée" if row.answered else "à traiter" if row.section else "non rattachée au plan"
+    return (
+        row.requirement.id,
+        text if len(text) <= STATED else f"{text[:STATED].rsplit(' ', 1)[0]}…",
+        "obligatoire" if row.requirement.mandatory else "souhaitée",
+        row.section or "–",
+        state,
+    )
 
 
 def place(passage: Passage) -> str:

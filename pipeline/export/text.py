@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from pipeline.export import NOTICE, TO_DRAFT, gaps, is_leaf, place, section_of, sources
+from pipeline.export import (
+    MATRIX,
+    MATRIX_HEADER,
+    NOTICE,
+    TO_DRAFT,
+    cells,
+    columns,
+    gaps,
+    is_leaf,
+    matrix_row,
+    place,
+    section_of,
+    sources,
+    tables_of,
+)
 from pipeline.french import typeset
 from pipeline.records import CoverageReport, Memoire
 
@@ -39,10 +54,24 @@ def to_markdown(memoire: Memoire) -> str:
             lines += [f"**{paragraph.gap}**", ""] if paragraph.gap else []
             if paragraph.sentences:
                 lines += [" ".join(f"{s.text} {numbered.marks(s)}".strip() for s in paragraph.sentences), ""]
+        for table in tables_of(memoire, section):
+            rows = [cells(table, row, numbered) for row in table.rows]
+            lines += [f"*{table.title}*", "", *_markdown_table(columns(table), rows), ""]
+    if memoire.compliance:
+        rows = [matrix_row(row) for row in memoire.compliance]
+        lines += [f"## {MATRIX}", "", *_markdown_table(MATRIX_HEADER, rows), ""]
     if numbered.passages:
         lines += ["## Liste des sources", ""]
         lines += [f"- [{i}] {typeset(place(p))}" for i, p in enumerate(numbered.passages, start=1)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of a pipe table; what would break it is escaped."""
+    lines = [header, ["---"] * len(header), *rows]
+    return [
+        f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(chr(10), ' ') for cell in row)} |" for row in lines
+    ]
 
 
 def to_html(memoire: Memoire) -> str:
@@ -57,6 +86,12 @@ def to_html(memoire: Memoire) -> str:
         is_leaf=is_leaf,
         notice=NOTICE,
         to_draft=TO_DRAFT,
+        tables_of=tables_of,
+        columns=columns,
+        cells=cells,
+        matrix=[matrix_row(row) for row in memoire.compliance],
+        matrix_header=MATRIX_HEADER,
+        matrix_title=MATRIX,
     )
 
 

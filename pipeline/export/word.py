@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import docx
 from docx.document import Document as WordDocument
 from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_COLOR_INDEX
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.shared import Cm, Pt, RGBColor
+from docx.shared import Cm, Length, Pt, RGBColor
 from docx.text.paragraph import Paragraph as WordParagraph
 
-from pipeline.export import NOTICE, TO_DRAFT, Sources, gaps, is_leaf, place, section_of, sources
+from pipeline.export import (
+    MATRIX,
+    MATRIX_HEADER,
+    NOTICE,
+    TO_DRAFT,
+    Sources,
+    cells,
+    columns,
+    gaps,
+    is_leaf,
+    matrix_row,
+    place,
+    section_of,
+    sources,
+    tables_of,
+)
 from pipeline.french import typeset
 from pipeline.records import Memoire, Section
 
 FONT = "Liberation Sans"
+TEXT_WIDTH = 16.4
+"""Centimetres between the margins of an A4 page."""
 INK = RGBColor(0x1F, 0x3A, 0x5F)
 PROPERTY_CHARS = 255
 """Longest document property (ECMA-376 part 2, as python-docx enforces it)."""
@@ -40,8 +58,15 @@ def to_docx(memoire: Memoire) -> bytes:
         section = section_of(memoire, node)
         if section is not None:
             _body(document, section, numbered)
+            for table in tables_of(memoire, section):
+                _caption(document, table.title)
+                _table(document, columns(table), [cells(table, row, numbered) for row in table.rows])
         elif is_leaf(memoire, node):
             _highlight(document.add_paragraph(), typeset(TO_DRAFT))
+    if memoire.compliance:
+        document.add_page_break()  # type: ignore[no-untyped-call]
+        document.add_paragraph(MATRIX, style="Titre liminaire")
+        _table(document, MATRIX_HEADER, [matrix_row(row) for row in memoire.compliance])
     _sources(document, numbered)
     stream = io.BytesIO()
     document.save(stream)
@@ -193,6 +218,63 @@ def _body(document: WordDocument, section: Section, numbered: Sources) -> None:
                 mark.font.size = Pt(8)
                 mark.font.color.rgb = RGBColor(0x55, 0x55, 0x55)
                 run.italic = sentence.claim == "asked"
+
+
+def _caption(document: WordDocument, title: str) -> None:
+    """« Tableau n – title », numbered by a field, kept with its table."""
+    line = document.add_paragraph(style="Caption")
+    line.paragraph_format.keep_with_next = True
+    line.add_run("Tableau\u00a0")
+    _field(line, "begin")
+    instruction = line.add_run()
+    text = OxmlElement("w:instrText")
+    text.set(qn("xml:space"), "preserve")
+    text.text = " SEQ Tableau \\* ARABIC "
+    instruction._r.append(text)
+    _field(line, "separate")
+    count = sum(paragraph.style.name == "Caption" for paragraph in document.paragraphs)  # type: ignore[union-attr]
+    line.add_run(str(count))
+    _field(line, "end")
+    line.add_run(f" – {title}")
+
+
+def _table(document: WordDocument, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A ruled table over the page's width: the header on every page, no row cut, columns as wide as their text."""
+    table = document.add_table(rows=1, cols=len(header), style="Table Grid")
+    table.autofit = False
+    for row in (header, *rows):
+        line = table.rows[0] if row is header else table.add_row()
+        properties = line._tr.get_or_add_trPr()
+        properties.append(OxmlElement("w:cantSplit"))
+        if row is header:
+            properties.append(OxmlElement("w:tblHeader"))
+        for cell, text in zip(line.cells, row, strict=True):
+            paragraph = cell.paragraphs[0]
+            paragraph.paragraph_format.space_after = Pt(2)
+            paragraph.paragraph_format.line_spacing = 1.0
+            run = paragraph.add_run(text)
+            run.font.size = Pt(8.5)
+            if row is header:
+                run.bold = True
+                shade = OxmlElement("w:shd")
+                shade.set(qn("w:val"), "clear")
+                shade.set(qn("w:fill"), "E9EEF5")
+                cell._tc.get_or_add_tcPr().append(shade)
+    for column, width in zip(table.columns, _widths(header, rows), strict=True):
+        for cell in column.cells:
+            cell.width = width
+    document.add_paragraph().paragraph_format.space_after = Pt(4)
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Length]:
+    """Columns sharing the page's width by the square root of their text's mean length, none under its longest word."""
+    least = [
+        max(len(word) for text in column for word in text.split() or [""]) for column in zip(header, *rows, strict=True)
+    ]
+    wanted = [max(sum(map(len, column)) / len(column), 1) ** 0.5 for column in zip(header, *rows, strict=True)]
+    floor = [min(0.19 * letters + 0.5, 4.0) for letters in least]
+    left = max(TEXT_WIDTH - sum(floor), 0)
+    return [Cm(base + left * share / sum(wanted)) for base, share in zip(floor, wanted, strict=True)]
 
 
 def _highlight(paragraph: WordParagraph, text: str) -> None:

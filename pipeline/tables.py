@@ -1,0 +1,210 @@
+"""Firm facts, component sheets, tender -> tables: what data says better than prose, without a model.
+
+Which section gets which table follows from what the buyer asks of it: its evidence (« preuves ») and its expected
+content (« attendus ») first, its title and points otherwise. A row cites the passage it was made from.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.clients import mask, masked, secret_forms
+from pipeline.french import fold, french_date, join_french, stems
+from pipeline.library import fact, library_files, read_entry, read_facts, sheet_fields
+from pipeline.records import Passage, Section, Table, TableKind, TableRow, Tender
+from pipeline.split import split
+
+_ASKED: tuple[tuple[TableKind, re.Pattern[str], re.Pattern[str]], ...] = (
+    (
+        "components",
+        re.compile(r"tableaux? (?:des? |de )?composants|liste des composants|composants? .{0,60}licences?"),
+        re.compile(r"composants retenus|choix open source|logiciels libres retenus|briques? logicielles?"),
+    ),
+    (
+        "support",
+        re.compile(r"fin de support|calendrier de .{0,20}support|cycle de vie des composants"),
+        re.compile(r"branches? (?:a support long|lts)|duree de vie des composants|perennite des composants|\blts\b"),
+    ),
+    (
+        "certificates",
+        re.compile(r"certificats?|certifications?|qualifications? (?:avec|de l)|attestations? de|labels?"),
+        re.compile(r"certificats?|certifications?|qualification de l'hebergement"),
+    ),
+    (
+        "service_levels",
+        re.compile(r"delais? par gravite|\bsla\b|niveaux? de services?|tableau des delais|gt[ir]\b"),
+        re.compile(r"\bsla\b|delais de prise en compte|niveaux? de services?|rto|engagements? de services?"),
+    ),
+    (
+        "teams",
+        re.compile(r"effectifs?|equipes?|organigramme|\braci\b|composition nominative"),
+        re.compile(r"roles? et responsabilites|organisation de l'equipe|moyens humains"),
+    ),
+    (
+        "references",
+        re.compile(r"references? (?:comparable|similaire|client)|en production|menee par le candidat|experience"),
+        re.compile(r"references? (?:comparable|similaire|client)|retours? d'experience"),
+    ),
+    (
+        "deliverables",
+        re.compile(r"livrables?|jalons?"),
+        re.compile(r"livrables?"),
+    ),
+)
+"""Kind of table, what asks for it in attendus and preuves, what asks for it in a title or a point."""
+_EVIDENCE: tuple[TableKind, ...] = ("components", "certificates")
+_TITLES: Mapping[TableKind, str] = {
+    "components": "Composants cités, licence, éditeur et solution de repli",
+    "support": "Publication et support des composants cités",
+    "certificates": "Certificats et qualifications en cours de validité",
+    "service_levels": "Engagements de service",
+    "teams": "Équipes mobilisables",
+    "references": "Références",
+    "deliverables": "Livrables demandés",
+}
+_HEADERS: Mapping[TableKind, tuple[str, ...]] = {
+    "components": ("Composant", "Rôle", "Licence", "Éditeur", "Solution de repli"),
+    "support": ("Composant", "Publication des versions", "Support"),
+    "certificates": ("Intitulé", "Numéro", "Périmètre", "Valable jusqu'au"),
+    "service_levels": ("Service", "Indicateur", "Engagement", "Conditions"),
+    "teams": ("Équipe", "Effectif", "Responsable", "Présence"),
+    "references": ("Client", "Période", "Objet", "Résultats"),
+    "deliverables": ("Code", "Livrable", "Contenu demandé"),
+}
+RESULTS = 2
+"""Results shown of a reference."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record of the library, as its fields were written, and the passage that states it."""
+
+    kind: TableKind
+    fields: Mapping[str, Any]
+    passage: Passage
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The records tables are made of."""
+
+    entries: tuple[Entry, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+
+
+def read_catalogue(folders: Sequence[Path], today: dt.date, passage_chars: int) -> Catalogue:
+    """Firm facts and component sheets; expired certificates are left out, as they prove nothing."""
+    facts = read_facts(folders, today)
+    entries: list[Entry] = []
+    for path, document in facts.documents.items():
+        passages = {passage.headings[-1]: passage for passage in reversed(split(document, passage_chars))}
+        for record in facts.records[path]:
+            kind = _kind(record, today)
+            title, _ = fact(record, today)
+            if kind and title in passages:
+                entries.append(Entry(kind, record, passages[title]))
+    for path in library_files(folders):
+        found = sheet_fields(path) if path.suffix.lower() == ".md" else None
+        if found:
+            passage = split(read_entry(path), passage_chars)[0]
+            entries += [Entry("components", found[0], passage), Entry("support", found[0], passage)]
+    return Catalogue(tuple(entries), secret_forms(facts.clients))
+
+
+def _kind(record: Mapping[str, Any], today: dt.date) -> TableKind | None:
+    if "valable_jusqu_au" in record:
+        return "certificates" if record["valable_jusqu_au"] >= today else None
+    by_field: tuple[tuple[str, TableKind], ...] = (
+        ("nommable", "references"),
+        ("effectif", "teams"),
+        ("engagement", "service_levels"),
+    )
+    return next((kind for field, kind in by_field if field in record), None)
+
+
+def asked_tables(section: Section) -> list[TableKind]:
+    """Kinds of tables the buyer's words ask of a section."""
+    brief = section.brief
+    demand = fold(" ".join(filter(None, (brief.expected, brief.evidence))))
+    subject = fold(" ; ".join([brief.title, *(point.text for point in brief.points)]))
+    return [kind for kind, strong, weak in _ASKED if strong.search(demand) or weak.search(subject)]
+
+
+def evidence_tables(section: Section) -> list[TableKind]:
+    """Kinds of tables that are the very evidence the buyer asks of a section. Measures, minutes and extracts are not
+    tables of ours: asking for them is no such kind."""
+    evidence = fold(section.brief.evidence or "")
+    return [kind for kind, strong, _ in _ASKED if kind in _EVIDENCE and strong.search(evidence)]
+
+
+def section_tables(sections: Sequence[Section], catalogue: Catalogue, tender: Tender) -> tuple[Table, ...]:
+    """The tables of all drafted sections. Components are those the document names: the firm's choice, not ours."""
+    said = fold(" ".join(s.text for section in sections for p in section.paragraphs for s in p.sentences))
+    found: list[Table] = []
+    for section in sections:
+        for kind in asked_tables(section):
+            rows = tuple(_rows(kind, section, catalogue, tender, said))
+            if rows:
+                found.append(
+                    Table(kind=kind, section=section.number, title=_TITLES[kind], header=_HEADERS[kind], rows=rows)
+                )
+    return tuple(found)
+
+
+def _rows(kind: TableKind, section: Section, catalogue: Catalogue, tender: Tender, said: str) -> Iterator[TableRow]:
+    if kind == "deliverables":
+        for item in tender.deliverables:
+            yield TableRow(cells=(item.code, item.title, " ; ".join(item.points)))
+        return
+    brief = section.brief
+    subject = {
+        stem
+        for text in (brief.title, brief.chapter, brief.expected or "", *(point.text for point in brief.points))
+        for stem in stems(text)
+    }
+    for entry in catalogue.entries:
+        if entry.kind == kind and _belongs(entry, subject, said):
+            cells = tuple(masked(cell, catalogue.secrets) for cell in _cells(entry))
+            yield TableRow(cells=cells, source=mask(entry.passage, catalogue.secrets))
+
+
+def _belongs(entry: Entry, subject: set[str], said: str) -> bool:
+    """Whether a record is about the section; certificates and references always are."""
+    fields = entry.fields
+    if entry.kind in ("components", "support"):
+        name = fold(str(fields.get("name", "")))
+        return bool(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
+    if entry.kind == "service_levels":
+        return bool(set(stems(f"{fields.get('service', '')} {fields.get('indicateur', '')}")) & subject)
+    if entry.kind == "teams":
+        return bool(set(stems(str(fields.get("fonction", "")))) & subject)
+    return True
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    fields = {key: value for key, value in entry.fields.items() if value is not None}
+
+    def text(name: str) -> str:
+        return str(fields.get(name, ""))
+
+    match entry.kind:
+        case "components":
+            publisher = f"{text('publisher')} ({text('country')})" if text("country") else text("publisher")
+            return text("name"), text("role"), text("spdx"), publisher, join_french(fields.get("alternatives", []))
+        case "support":
+            return text("name"), text("release_policy"), text("support_policy")
+        case "certificates":
+            return text("intitule"), text("numero"), text("perimetre"), french_date(text("valable_jusqu_au"))
+        case "service_levels":
+            return text("service"), text("indicateur"), text("engagement"), text("conditions")
+        case "teams":
+            return text("fonction"), text("effectif"), text("responsable"), text("presence")
+        case _:
+            client = text("client") if fields["nommable"] else text("designation_publique")
+            years = f"{text('debut')}-{text('fin')}"
+            return client, years, text("objet"), " ".join(map(str, fields.get("resultats", [])[:RESULTS]))
