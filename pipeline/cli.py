@@ -600,6 +600,8 @@ def _stages() -> Iterator[Callable[[str, int, int], None]]:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage.capitalize(), total=total)
             bar.update(tasks[stage], completed=done)
+        elif total == 1 and not done:
+            err.print(f"{stage.capitalize()}…", markup=False)
         elif total >= LONG_STAGE and 10 * done // total > said.get(stage, 0):
             said[stage] = 10 * done // total
             err.print(f"{stage} : {done} sur {total}", markup=False)

@@ -112,7 +112,7 @@ def index_dossier(
     """Bring the index up to date with the buyer's documents and the firm's library. Waits for its turn."""
     files = Files(dossier.root, dossier.dce_files(), dossier.library())
     size = settings.split.passage_chars
-    with dossier.lock(wait=True):
+    with dossier.lock(waiting=lambda: progress and progress("attente d'une autre commande", 0, 1)):
         store, set_aside = _store_to_update(dossier, embedder, size)
         with contextlib.closing(store):
             ingested = ingest(store, files, embedder, size, dt.date.today(), progress)

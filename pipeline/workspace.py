@@ -21,7 +21,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,17 +92,21 @@ class Dossier:
         return sorted(path for path in self.dce.rglob("*") if path.is_file() and path.suffix.lower() in SUPPORTED)
 
     @contextlib.contextmanager
-    def lock(self, *, wait: bool = False) -> Iterator[None]:
-        """Hold the dossier for writing. Where another command holds it, wait for it, or raise DossierError."""
+    def lock(self, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold the dossier for writing. Where another command holds it: ``waiting`` is called and its end waited for;
+        without ``waiting``, raises DossierError."""
         with (self.root / ".lock").open("w") as stream:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise DossierError(
-                    "Une autre commande travaille sur ce dossier",
-                    where=self.root,
-                    remedy="Attendez qu'elle finisse.",
-                ) from error
+                if waiting is None:
+                    raise DossierError(
+                        "Une autre commande travaille sur ce dossier",
+                        where=self.root,
+                        remedy="Attendez qu'elle finisse.",
+                    ) from error
+                waiting()
+                fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 
     def note(self, what: str, **details: Any) -> None:

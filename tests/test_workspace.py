@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from pathlib import Path
 
@@ -206,6 +207,22 @@ def test_a_dossier_is_not_made_twice_nor_half_made(tmp_path: Path) -> None:
 def test_two_commands_do_not_write_at_once(dossier: Dossier) -> None:
     with dossier.lock(), pytest.raises(DossierError, match="Une autre commande"), Dossier(dossier.root).lock():
         pass
+
+
+def test_a_second_indexing_waits_for_the_first(dossier: Dossier) -> None:
+    done: list[run.Indexed] = []
+    waited = threading.Event()
+
+    def second() -> None:
+        done.append(run.index_dossier(dossier, HashEmbedder(), SETTINGS, lambda stage, *_: waited.set()))
+
+    thread = threading.Thread(target=second)
+    with dossier.lock():
+        thread.start()
+        assert waited.wait(10)
+        assert not done
+    thread.join(30)
+    assert done[0].counts["dce"] > 50
 
 
 def test_what_is_no_dossier_is_refused(tmp_path: Path) -> None:
