@@ -11,9 +11,12 @@ tokenising and indexing again, and equal to it (tests/test_index.py).
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import bm25s
@@ -28,6 +31,7 @@ from pipeline.french import stems
 from pipeline.ingest import questions
 from pipeline.records import Passage, SourceKind
 from pipeline.store import Columns, Store
+from pipeline.weights import digest
 
 SMALL_GROUP = 20
 """A group of fewer passages has no mean of its own and takes that of all."""
@@ -88,7 +92,7 @@ class Index:
         """As embedded, shape (n, d), unit rows."""
         self._centre = asked.mean(axis=0) if len(asked) else np.zeros(self.vectors.shape[1], dtype=np.float32)
         self._groups, self._means = _means(self._columns)
-        self._flat = _faiss(self.vectors, exact_up_to)
+        self._flat = _faiss(self._columns, store.path.parent if store.path else None, exact_up_to)
         self._words = _Words(self._columns, self._numbers)
         self._masks: dict[object, Allowed] = {}
 
@@ -199,17 +203,28 @@ def _means(columns: Columns) -> tuple[npt.NDArray[np.int64], Vectors]:
     return numbers.astype(np.int64), np.stack(means)
 
 
-def _faiss(vectors: Vectors, exact_up_to: int) -> Any:
-    width = vectors.shape[1]
-    if len(vectors) <= exact_up_to or not width:
-        flat = faiss.IndexFlatIP(max(width, 1))
-        if width:
+def _faiss(columns: Columns, folder: Path | None, exact_up_to: int) -> Any:
+    """Exact search up to a size; beyond, an inverted file, which takes minutes to learn and is kept in ``folder``."""
+    vectors = columns.vectors
+    if len(vectors) <= exact_up_to:
+        flat = faiss.IndexFlatIP(max(vectors.shape[1], 1))
+        if len(vectors):
             flat.add(vectors)
         return flat
-    inverted = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, CELLS, faiss.METRIC_INNER_PRODUCT)
-    inverted.own_fields = False
+    name = f"ivf-{hashlib.sha256(chr(10).join(row.id for row in columns.rows).encode()).hexdigest()[:16]}"
+    kept = next(folder.glob(f"{name}-*.faiss"), None) if folder else None
+    if kept and kept.stem.endswith(digest(kept)[:16]):
+        return faiss.read_index(str(kept))
+    width = vectors.shape[1]
+    inverted = faiss.index_factory(width, f"IVF{CELLS},Flat", faiss.METRIC_INNER_PRODUCT)
     inverted.train(vectors[np.random.default_rng(0).permutation(len(vectors))[:TRAINED_ON]])
     inverted.add(vectors)
+    if folder:
+        partial = folder / f".{name}.{os.getpid()}.partial"
+        faiss.write_index(inverted, str(partial))
+        for old in folder.glob("ivf-*.faiss"):
+            old.unlink(missing_ok=True)
+        partial.rename(folder / f"{name}-{digest(partial)[:16]}.faiss")
     return inverted
 
 

@@ -169,7 +169,7 @@ def test_words_are_scored_as_bm25s_scores_them(passages: list[Passage]) -> None:
         np.testing.assert_allclose(ours.scores, rival.retrieve([known], k=20, show_progress=False)[1][0], rtol=1e-5)
 
 
-def test_an_approximate_search_finds_what_the_exact_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_approximate_search_finds_what_the_exact_one_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("pipeline.index.CELLS", 16)
     monkeypatch.setattr("pipeline.index.TRAINED_ON", 2000)
     monkeypatch.setattr("pipeline.index.PROBES", 8)
@@ -178,9 +178,15 @@ def test_an_approximate_search_finds_what_the_exact_one_does(monkeypatch: pytest
         Passage(id=str(i), kind="dce", document="a", page=1, article=None, text=" ".join(f"m{w}" for w in row))
         for i, row in enumerate(rng.integers(0, 400, (2000, 12)))
     ]
-    store = Store(None)
+    store = Store(tmp_path / "passages.sqlite")
     put_passages(store, made, HashEmbedder(), 700)
-    exact, inverted = Index(store), Index(store, exact_up_to=100)
+    exact, first = Index(store), Index(store, exact_up_to=100)
+    (kept,) = tmp_path.glob("ivf-*.faiss")
+    kept.write_bytes(kept.read_bytes()[:-9] + b"autrement")
+    assert Index(store, exact_up_to=100).nearest(exact.vectors[0], 1).positions == [0]  # made again
+    monkeypatch.setattr("pipeline.index.TRAINED_ON", 0)  # only read from now on
+    inverted = Index(store, exact_up_to=100)
+    assert list(first.nearest(exact.vectors[5], 10).positions) == list(inverted.nearest(exact.vectors[5], 10).positions)
     found = 0
     for vector in exact.vectors[:50]:
         mask = np.arange(2000) % 2 == 0
