@@ -94,8 +94,8 @@ def ingest(
             store.touch(update.path, update.known.stamp)
         for update, found in zip(changed, passages, strict=True):
             store.put(update.path, update.known, update.document, found)
-    if changed or gone:
-        _tidy(store, embedder)
+        if changed or gone:
+            _tidy(store, embedder)
     return Ingested(embedded, len(changed) + len(gone), unread)
 
 
@@ -106,7 +106,7 @@ def put_passages(store: Store, passages: Sequence[Passage], embedder: Embedder, 
     with store.writing():
         for passage in passages:
             store.put(passage.id, Known(Stamp(0, 0), "", "", "", ""), None, [passage])
-    _tidy(store, embedder)
+        _tidy(store, embedder)
 
 
 def questions(store: Store) -> list[bytes]:
@@ -118,9 +118,9 @@ def questions(store: Store) -> list[bytes]:
 def _tidy(store: Store, embedder: Embedder) -> None:
     """Embed the headings taken for questions, and forget what nothing needs any more."""
     wanted = set(questions(store))
-    _embed_texts(store, [text for text in store.headings() if key_of(text, "query") in wanted], "query", embedder, None)
-    with store.writing():
-        store.sweep(wanted)
+    asked = [text for text in store.headings() if key_of(text, "query") in wanted]
+    _embed_texts(store, asked, "query", embedder, None)
+    store.sweep(wanted)
 
 
 # --- reading -----------------------------------------------------------------------------------------------

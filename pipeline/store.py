@@ -141,7 +141,10 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction: all of it, or nothing."""
+        """One transaction: all of it, or nothing. Within another, part of that one."""
+        if self._base.in_transaction:
+            yield
+            return
         with self._sound():
             self._base.execute("BEGIN IMMEDIATE")
             try:
@@ -232,7 +235,7 @@ class Store:
             return {key for key in keys if self._base.execute(select, (key,)).fetchone() is None}
 
     def add_texts(self, keys: Sequence[bytes], vectors: Floats, stems: Sequence[Sequence[str]]) -> None:
-        """Keep vectors and stems by key. A transaction of its own."""
+        """Keep vectors and stems by key."""
         with self.writing():
             new = sorted({stem for row in stems for stem in row})
             self._base.executemany("INSERT OR IGNORE INTO stems (stem) VALUES (?)", ((stem,) for stem in new))
@@ -251,8 +254,10 @@ class Store:
         """The vectors kept by these keys, shape (len(keys), d)."""
         with self._sound():
             select = "SELECT vector FROM texts WHERE key = ?"
-            found = [self._base.execute(select, (key,)).fetchone()[0] for key in keys]
-            return np.stack([np.frombuffer(vector, dtype=np.float32) for vector in found])
+            found = [self._base.execute(select, (key,)).fetchone() for key in keys]
+            if None in found:
+                raise sqlite3.DatabaseError("a vector is gone")
+            return np.stack([np.frombuffer(vector, dtype=np.float32) for (vector,) in found])
 
     def sweep(self, also: Iterable[bytes]) -> None:
         """Forget the texts that no passage has, except those in ``also``."""

@@ -319,6 +319,27 @@ def test_a_damaged_store_is_not_served(files: Files, tmp_path: Path) -> None:
     assert refused >= 10  # the others fell on free space, or on a document as read, which is not served
 
 
+class FailingAtQuestions(HashEmbedder):
+    """Fails where the headings are embedded: the last thing an update does."""
+
+    def embed(self, texts, role):  # type: ignore[no-untyped-def]
+        if role == "query":
+            raise MemoryError
+        return super().embed(texts, role)
+
+
+def test_an_update_that_fails_at_its_end_changes_nothing(files: Files, tmp_path: Path) -> None:
+    store = Store(tmp_path / "index" / "passages.sqlite")
+    ingest(store, files, HashEmbedder(), 700, TODAY)
+    before = contents(store)
+    (tmp_path / "library" / "d.md").write_text("# Nouveau titre\n\nUn nouveau service.", encoding="utf-8")
+    with pytest.raises(MemoryError):
+        ingest(store, files, FailingAtQuestions(), 700, TODAY)
+    assert contents(store) == before
+    assert ingest(store, files, HashEmbedder(), 700, TODAY).changed == 1
+    assert len(contents(store)) == len(before) + 1
+
+
 def test_a_store_killed_at_any_moment_is_the_old_one_or_the_new_one(files: Files, tmp_path: Path) -> None:
     """KILLS times; the fuller trial is `python -m evals.kill_index`."""
     assert kill_index.trial(tmp_path / "trial", kills=8, seed=1).mixtures == 0
