@@ -3,33 +3,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
-import json
 import platform
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from pipeline import machine, weights
 from pipeline import settings as settings_module
+from pipeline.console import (
+    SectionBar,
+    counted,
+    err,
+    out,
+    percent,
+    print_json,
+    say_index,
+    show_library,
+    show_report,
+    stages,
+)
 from pipeline.errors import DossierError, MemoireError, ModelError, SettingsError
 from pipeline.export import reading
-from pipeline.export.text import LABELS, report_to_html, report_to_junit
-from pipeline.french import french_date
-from pipeline.records import Conflict, CoverageReport
+from pipeline.export.text import report_to_html, report_to_junit
+from pipeline.records import Conflict
 from pipeline.settings import ROOT, Settings
 
 app = typer.Typer(
@@ -41,12 +46,6 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Les fichiers de modèles et leur provenance.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
-
-LONG_STAGE = 2000
-"""Files or passages from which progress is told away from a terminal: more than half a minute of work."""
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 DossierPath = Annotated[Path, typer.Argument(metavar="DOSSIER", help="Dossier de la consultation.")]
 Set = Annotated[
@@ -99,12 +98,12 @@ def read(
     settings = settings_module.load(paths[0] if in_dossier else None, set_ or [])
     model = (lambda: run.load_model(settings)) if ask else None
     if in_dossier:
-        result = run.read_dossier(open_dossier(paths[0]), _counted, model)
+        result = run.read_dossier(open_dossier(paths[0]), counted, model)
         tender, unread, conflicts = result.tender, list(result.unread), result.conflicts
         for line in (*reading.changed(result.changes, tender), *reading.conflicting(conflicts)):
             err.print(line, markup=False)
     else:
-        documents, unread = read_all(paths, "dce", _counted)
+        documents, unread = read_all(paths, "dce", counted)
         if not documents:
             raise DocumentError(unread[0].rstrip("."))
         tender = read_tender(documents)
@@ -114,7 +113,7 @@ def read(
     today = dt.date.today()
     if form == "json":
         told = {"conflicts": [item.model_dump() for item in conflicts]} if in_dossier else {}
-        _print_json({**tender.model_dump(mode="json"), **told})
+        print_json({**tender.model_dump(mode="json"), **told})
     elif form == "html":
         sys.stdout.write(reading.to_html(tender, today))
     else:
@@ -133,25 +132,9 @@ def index(dossier: DossierPath, set_: Set = None) -> None:
 
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     started = time.monotonic()
-    with _stages() as progress:
+    with stages() as progress:
         done = run.index_dossier(folder, run.load_embedder(settings), settings, progress)
-    _say_index(done, time.monotonic() - started)
-
-
-def _say_index(done: Any, seconds: float) -> None:
-    for line in done.ingested.unread:
-        err.print(line, markup=False)
-    if done.set_aside:
-        err.print(
-            f"L'ancien index, abîmé ou fait par un autre modèle, est mis de côté : {done.set_aside}.", markup=False
-        )
-    kinds = {kind: done.counts.get(kind, 0) for kind in ("dce", "response", "component", "firm")}
-    out.print(
-        f"{sum(kinds.values())} passages ({kinds['dce']} du DCE, {kinds['response']} de réponses antérieures, "
-        f"{kinds['component']} de fiches de composants, {kinds['firm']} de l'entreprise) ; {done.ingested.changed} "
-        f"documents lus, {done.ingested.embedded} passages nouveaux, en {seconds:.0f} s.",
-        markup=False,
-    )
+    say_index(done, time.monotonic() - started)
 
 
 @app.command()
@@ -206,7 +189,7 @@ def search(
             }
             for h in hits
         ]
-        _print_json({"hits": found})
+        print_json({"hits": found})
         return
     for number, hit in enumerate(hits, start=1):
         page = f", p. {hit.passage.page}" if hit.passage.page is not None else ""
@@ -245,45 +228,9 @@ def library(
             {"share": pair.share, "passages": [p.model_dump() for p in (pair.first, pair.second)]}
             for pair in found.alike
         ]
-        _print_json({"documents": [dataclasses.asdict(item) for item in found.items], "alike": alike})
+        print_json({"documents": [dataclasses.asdict(item) for item in found.items], "alike": alike})
         return
-    _show_library(found, len(folders))
-
-
-def _show_library(found: Any, dossiers: int) -> None:
-    names = {
-        "response": "Réponses antérieures",
-        "component": "Fiches de composants",
-        "firm": "Faits de l'entreprise",
-    }
-    notices: dict[str, list[str]] = {}
-    for item in found.items:
-        for said in item.notices:
-            notices.setdefault(said, []).append(item.document)
-    if notices:
-        out.print("À revoir avant de s'en servir", style="bold")
-        for said, documents in sorted(notices.items(), key=lambda pair: -len(pair[1])):
-            more = f" et {len(documents) - 4} autres" if len(documents) > 5 else ""
-            shown = documents if len(documents) <= 5 else documents[:4]
-            out.print(f"  {said} ({', '.join(shown)}{more})", markup=False, style="yellow")
-    for kind, title in names.items():
-        items = [item for item in found.items if item.kind == kind]
-        unused = sum(item.used == 0 for item in items)
-        counts = f"{len(items)} documents, {sum(item.passages for item in items)} passages, {unused} jamais utilisés"
-        out.print(f"\n{title} : {counts}", style="bold")
-        for item in items:
-            client = f"{item.client}{' (confidentiel)' if item.confidential else ''}" if item.client else None
-            about = ", ".join(part for part in (client, french_date(item.date) if item.date else None) if part)
-            used = f"{item.used} utilisés" if item.used else "jamais utilisé"
-            line = f"  {item.document}{f' – {about}' if about else ''} : {item.passages} passages, {used}"
-            out.print(line, markup=False)
-    if found.alike:
-        out.print(f"\nPassages presque identiques : {len(found.alike)}", style="bold")
-        for pair in found.alike:
-            places = " et ".join(f"{p.document}{f', p. {p.page}' if p.page else ''}" for p in (pair.first, pair.second))
-            out.print(f"  {places} : « {pair.first.text[:100]} »", markup=False)
-    several = "s" if dossiers > 1 else ""
-    out.print(f"\nUtilisé ou non : d'après les brouillons de {dossiers} dossier{several}.", markup=False)
+    show_library(found, len(folders))
 
 
 @app.command()
@@ -307,7 +254,7 @@ def _draft(dossier: Any, sections: list[str], settings: Settings, force: bool = 
     briefs = chosen(outline(read_consultation(dossier).plan), sections)
     embedder = run.load_embedder(settings)
     started = time.monotonic()
-    with _bar(len(briefs)) as (advance, tick):
+    with SectionBar(len(briefs)) as (advance, tick):
         work = run.draft_dossier(
             dossier,
             sections,
@@ -365,20 +312,20 @@ def evaluate(
     _known_format(form, "text", "json", "junit", "html")
     report = run.evaluate_dossier(open_dossier(dossier))
     if form == "json":
-        _print_json(report)
+        print_json(report)
     elif form == "junit":
         sys.stdout.write(report_to_junit(report))
     elif form == "html":
         sys.stdout.write(report_to_html(report, dossier.name))
     else:
-        _show_report(report)
+        show_report(report)
     metric = (
         report.metrics["weighted_coverage"]
         if report.metrics["weighted_coverage"].n
         else report.metrics["point_coverage"]
     )
     if fail_under is not None and (metric.value is None or metric.value < fail_under):
-        err.print(f"Couverture {_percent(metric.value)}, sous le seuil de {_percent(fail_under)}.", markup=False)
+        err.print(f"Couverture {percent(metric.value)}, sous le seuil de {percent(fail_under)}.", markup=False)
         raise typer.Exit(1)
 
 
@@ -404,15 +351,15 @@ def demo(
         f"{len(tender.requirements)} exigences."
     )
     started = time.monotonic()
-    with _stages() as progress:
+    with stages() as progress:
         done = run.index_dossier(dossier, run.load_embedder(settings), settings, progress)
-    _say_index(done, time.monotonic() - started)
+    say_index(done, time.monotonic() - started)
     _draft(dossier, section or [], settings)
     document = run.export_dossier(dossier, None, "docx")
     report = run.evaluate_dossier(dossier)
     page = dossier.export / "couverture.html"
     weights.write_whole(page, report_to_html(report, tender.object or folder.name))
-    _show_report(report)
+    show_report(report)
     out.print(f"\nDocument Word : {document.resolve()}\nRapport de couverture : {page.resolve()}", markup=False)
 
 
@@ -512,7 +459,7 @@ def doctor(form: FormatOption = "text") -> None:
     settings = settings_module.load()
     checks = [_check_machine(), *_check_models(settings), _check_generation(settings)]
     if form == "json":
-        _print_json({"checks": checks})
+        print_json({"checks": checks})
     else:
         for check in checks:
             mark = "✔" if check["ok"] else "✘"
@@ -581,100 +528,9 @@ def _check_generation(settings: Settings) -> dict[str, Any]:
 # --- showing -----------------------------------------------------------------------------------------------
 
 
-def _counted(done: int, total: int) -> None:
-    """Progress of a reading, on a terminal only and for many files."""
-    if err.is_terminal and total > 8:
-        err.print(f"{done} fichiers lus sur {total}", end="\r" if done < total else "\n", markup=False)
-
-
-@contextlib.contextmanager
-def _stages() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar a stage on a terminal; elsewhere a line each tenth of a long stage."""
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g}")
-    bar = Progress(*columns, console=err, transient=True)
-    tasks: dict[str, TaskID] = {}
-    said: dict[str, int] = {}
-
-    def tell(stage: str, done: int, total: int) -> None:
-        if err.is_terminal:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage.capitalize(), total=total)
-            bar.update(tasks[stage], completed=done)
-        elif total == 1 and not done:
-            err.print(f"{stage.capitalize()}…", markup=False)
-        elif total >= LONG_STAGE and 10 * done // total > said.get(stage, 0):
-            said[stage] = 10 * done // total
-            err.print(f"{stage} : {done} sur {total}", markup=False)
-
-    if err.is_terminal:
-        bar.start()
-    try:
-        yield tell
-    finally:
-        bar.stop()
-
-
-def _show_report(report: CoverageReport) -> None:
-    for name, metric in report.metrics.items():
-        span = f" [{_percent(metric.interval[0])} – {_percent(metric.interval[1])}]" if metric.interval else ""
-        out.print(f"{LABELS[name]} : {_percent(metric.value)}{span} (n = {metric.n})", markup=False)
-    missing = [(s.number, p.text) for s in report.sections for p in s.points if p.verdict == "missing"]
-    if missing:
-        out.print(f"Points manquants : {len(missing)}", markup=False)
-        for number, text in missing[:10]:
-            out.print(f"  {number}  {text}", markup=False)
-
-
-def _percent(value: float | None) -> str:
-    return "non mesuré" if value is None else f"{100 * value:.1f} %".replace(".", ",")
-
-
-def _print_json(value: Any) -> None:
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
-
-
 def _known_format(form: str, *known: str) -> None:
     if form not in known:
         raise SettingsError(f"Format « {form} » inconnu", remedy=f"Formats : {', '.join(known)}.")
-
-
-class _bar:  # noqa: N801
-    """A bar on a terminal: section, tokens a second, time left. Elsewhere nothing, the plain lines are enough."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self.started = time.monotonic()
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:g}/{task.total:g}"),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[left]}"),
-            console=err,
-            transient=True,
-        )
-
-    def __enter__(self) -> tuple[Callable[[str], None], Callable[[Any], None]]:
-        if err.is_terminal:
-            self.progress.start()
-        self.task = self.progress.add_task("Préparation", total=self.total, rate="", left="")
-        return self.advance, self.tick
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def advance(self, name: str) -> None:
-        self.done += 1
-        spent = time.monotonic() - self.started
-        left = spent / self.done * (self.total - self.done)
-        self.progress.update(self.task, completed=self.done, description=name, left=f"encore {left / 60:.0f} min")
-
-    def tick(self, progress: Any) -> None:
-        rate = progress.tokens / progress.seconds if progress.seconds else 0
-        self.progress.update(self.task, description=f"Section {progress.number}", rate=f"{rate:.0f} jetons/s")
 
 
 def main() -> None:

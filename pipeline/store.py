@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.embed import Role
-from pipeline.errors import IndexChangedError, IndexDamagedError, IndexMismatchError
+from pipeline.errors import DossierError, IndexChangedError, IndexDamagedError, IndexMismatchError
 from pipeline.records import Document, Passage, SourceKind
 
 FILE = "passages.sqlite"
@@ -130,14 +130,23 @@ class Store:
     def _sound(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError:
-            raise  # locked, disk full: the content is not at fault
-        except (sqlite3.DatabaseError, ValueError, zlib.error) as error:
-            raise IndexDamagedError(
-                "L'index est abîmé",
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # no such table or column: another program's file
+                raise self._damaged() from error
+            raise DossierError(
+                f"L'index ne peut pas être lu ou écrit ({error})",
                 where=self.path,
-                remedy="Lancez « memoire index » sur ce dossier : il sera mis de côté et refait.",
+                remedy="Vérifiez la place libre et les droits sur ce dossier, puis recommencez.",
             ) from error
+        except (sqlite3.DatabaseError, ValueError, zlib.error) as error:
+            raise self._damaged() from error
+
+    def _damaged(self) -> IndexDamagedError:
+        return IndexDamagedError(
+            "L'index est abîmé",
+            where=self.path,
+            remedy="Lancez « memoire index » sur ce dossier : il sera mis de côté et refait.",
+        )
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import random
 import re
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from evals import kill_index
-from pipeline.errors import IndexDamagedError, IndexMismatchError
+from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError
 from pipeline.french import stems
 from pipeline.index import Index
 from pipeline.ingest import Files, Ingested, ingest, put_passages
@@ -317,6 +318,18 @@ def test_a_damaged_store_is_not_served(files: Files, tmp_path: Path) -> None:
         except IndexDamagedError:
             refused += 1
     assert refused >= 10  # the others fell on free space, or on a document as read, which is not served
+
+
+def test_a_store_that_is_another_programs_or_out_of_reach_is_one_line(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "other.sqlite")
+    other.execute("CREATE TABLE documents (name TEXT)")
+    other.execute("CREATE TABLE passages (name TEXT)")
+    other.commit()
+    with pytest.raises(IndexDamagedError):
+        Index(Store(tmp_path / "other.sqlite"))
+    (tmp_path / "folder.sqlite").mkdir()
+    with pytest.raises(DossierError, match="droits"):
+        Store(tmp_path / "folder.sqlite")
 
 
 class FailingAtQuestions(HashEmbedder):

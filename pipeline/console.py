@@ -1,0 +1,171 @@
+"""What a terminal shows: progress, results, JSON. The commands themselves are in cli.py."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from pipeline.export.text import LABELS
+from pipeline.french import french_date
+from pipeline.records import CoverageReport
+
+if TYPE_CHECKING:  # they load the search libraries, which most commands do without
+    from pipeline.inventory import Inventory
+    from pipeline.run import Indexed
+
+LONG_STAGE = 2000
+"""Files or passages from which progress is told away from a terminal: more than half a minute of work."""
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say_index(done: Indexed, seconds: float) -> None:
+    for line in done.ingested.unread:
+        err.print(line, markup=False)
+    if done.set_aside:
+        err.print(
+            f"L'ancien index, abîmé ou fait par un autre modèle, est mis de côté : {done.set_aside}.", markup=False
+        )
+    kinds = {kind: done.counts.get(kind, 0) for kind in ("dce", "response", "component", "firm")}
+    out.print(
+        f"{sum(kinds.values())} passages ({kinds['dce']} du DCE, {kinds['response']} de réponses antérieures, "
+        f"{kinds['component']} de fiches de composants, {kinds['firm']} de l'entreprise) ; {done.ingested.changed} "
+        f"documents lus, {done.ingested.embedded} passages nouveaux, en {seconds:.0f} s.",
+        markup=False,
+    )
+
+
+def show_library(found: Inventory, dossiers: int) -> None:
+    names = {
+        "response": "Réponses antérieures",
+        "component": "Fiches de composants",
+        "firm": "Faits de l'entreprise",
+    }
+    notices: dict[str, list[str]] = {}
+    for item in found.items:
+        for said in item.notices:
+            notices.setdefault(said, []).append(item.document)
+    if notices:
+        out.print("À revoir avant de s'en servir", style="bold")
+        for said, documents in sorted(notices.items(), key=lambda pair: -len(pair[1])):
+            more = f" et {len(documents) - 4} autres" if len(documents) > 5 else ""
+            shown = documents if len(documents) <= 5 else documents[:4]
+            out.print(f"  {said} ({', '.join(shown)}{more})", markup=False, style="yellow")
+    for kind, title in names.items():
+        items = [item for item in found.items if item.kind == kind]
+        unused = sum(item.used == 0 for item in items)
+        counts = f"{len(items)} documents, {sum(item.passages for item in items)} passages, {unused} jamais utilisés"
+        out.print(f"\n{title} : {counts}", style="bold")
+        for item in items:
+            client = f"{item.client}{' (confidentiel)' if item.confidential else ''}" if item.client else None
+            about = ", ".join(part for part in (client, french_date(item.date) if item.date else None) if part)
+            used = f"{item.used} utilisés" if item.used else "jamais utilisé"
+            line = f"  {item.document}{f' – {about}' if about else ''} : {item.passages} passages, {used}"
+            out.print(line, markup=False)
+    if found.alike:
+        out.print(f"\nPassages presque identiques : {len(found.alike)}", style="bold")
+        for pair in found.alike:
+            places = " et ".join(f"{p.document}{f', p. {p.page}' if p.page else ''}" for p in (pair.first, pair.second))
+            out.print(f"  {places} : « {pair.first.text[:100]} »", markup=False)
+    several = "s" if dossiers > 1 else ""
+    out.print(f"\nUtilisé ou non : d'après les brouillons de {dossiers} dossier{several}.", markup=False)
+
+
+def counted(done: int, total: int) -> None:
+    """Progress of a reading, on a terminal only and for many files."""
+    if err.is_terminal and total > 8:
+        err.print(f"{done} fichiers lus sur {total}", end="\r" if done < total else "\n", markup=False)
+
+
+@contextlib.contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar a stage on a terminal; elsewhere a line each tenth of a long stage."""
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g}")
+    bar = Progress(*columns, console=err, transient=True)
+    tasks: dict[str, TaskID] = {}
+    said: dict[str, int] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if err.is_terminal:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage.capitalize(), total=total)
+            bar.update(tasks[stage], completed=done)
+        elif total == 1 and not done:
+            err.print(f"{stage.capitalize()}…", markup=False)
+        elif total >= LONG_STAGE and 10 * done // total > said.get(stage, 0):
+            said[stage] = 10 * done // total
+            err.print(f"{stage} : {done} sur {total}", markup=False)
+
+    if err.is_terminal:
+        bar.start()
+    try:
+        yield tell
+    finally:
+        bar.stop()
+
+
+def show_report(report: CoverageReport) -> None:
+    for name, metric in report.metrics.items():
+        span = f" [{percent(metric.interval[0])} – {percent(metric.interval[1])}]" if metric.interval else ""
+        out.print(f"{LABELS[name]} : {percent(metric.value)}{span} (n = {metric.n})", markup=False)
+    missing = [(s.number, p.text) for s in report.sections for p in s.points if p.verdict == "missing"]
+    if missing:
+        out.print(f"Points manquants : {len(missing)}", markup=False)
+        for number, text in missing[:10]:
+            out.print(f"  {number}  {text}", markup=False)
+
+
+def percent(value: float | None) -> str:
+    return "non mesuré" if value is None else f"{100 * value:.1f} %".replace(".", ",")
+
+
+def print_json(value: Any) -> None:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+class SectionBar:
+    """A bar on a terminal: section, tokens a second, time left. Elsewhere nothing, the plain lines are enough."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.started = time.monotonic()
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:g}/{task.total:g}"),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[left]}"),
+            console=err,
+            transient=True,
+        )
+
+    def __enter__(self) -> tuple[Callable[[str], None], Callable[[Any], None]]:
+        if err.is_terminal:
+            self.progress.start()
+        self.task = self.progress.add_task("Préparation", total=self.total, rate="", left="")
+        return self.advance, self.tick
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def advance(self, name: str) -> None:
+        self.done += 1
+        spent = time.monotonic() - self.started
+        left = spent / self.done * (self.total - self.done)
+        self.progress.update(self.task, completed=self.done, description=name, left=f"encore {left / 60:.0f} min")
+
+    def tick(self, progress: Any) -> None:
+        rate = progress.tokens / progress.seconds if progress.seconds else 0
+        self.progress.update(self.task, description=f"Section {progress.number}", rate=f"{rate:.0f} jetons/s")
