@@ -167,8 +167,8 @@ def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionC
 def compliance(tender: Tender, sections: Sequence[Section]) -> tuple[Compliance, ...]:
     """Every requirement with the section it is linked to and whether some paragraph refers to it."""
     cited = {
-        _code(passage)
-        for section in sections
+        _code(passage): section.number
+        for section in reversed(sections)
         for paragraph in section.paragraphs
         for sentence in paragraph.sentences
         if sentence.claim == "asked"
@@ -177,7 +177,7 @@ def compliance(tender: Tender, sections: Sequence[Section]) -> tuple[Compliance,
     }
     places = {link.source: link.target for link in tender.links if link.kind == "requirement"}
     return tuple(
-        Compliance(requirement=item, section=places.get(item.id, ""), answered=item.id in cited)
+        Compliance(requirement=item, section=places.get(item.id) or cited.get(item.id, ""), answered=item.id in cited)
         for item in tender.requirements
     )
 

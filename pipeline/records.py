@@ -397,7 +397,7 @@ class Compliance(Record):
 
     requirement: Requirement
     section: str
-    """Number of the section it is linked to; empty where there is none."""
+    """Number of the section it is linked to, or else that refers to it; empty where there is none."""
     answered: bool
     """Whether a paragraph of the document refers to it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,9 +131,9 @@ def _kind(record: Mapping[str, Any], today: dt.date) -> TableKind | None:
 def asked_tables(section: Section) -> list[TableKind]:
     """Kinds of tables the buyer's words ask of a section."""
     brief = section.brief
-    demand = fold(" ".join(filter(None, (brief.expected, brief.evidence))))
+    demanded = _demanded(section)
     subject = fold(" ; ".join([brief.title, *(point.text for point in brief.points)]))
-    return [kind for kind, strong, weak in _ASKED if strong.search(demand) or weak.search(subject)]
+    return [kind for kind, _, weak in _ASKED if kind in demanded or weak.search(subject)]
 
 
 def evidence_tables(section: Section) -> list[TableKind]:
@@ -143,17 +144,25 @@ def evidence_tables(section: Section) -> list[TableKind]:
 
 
 def section_tables(sections: Sequence[Section], catalogue: Catalogue, tender: Tender) -> tuple[Table, ...]:
-    """The tables of all drafted sections. Components are those the document names: the firm's choice, not ours."""
+    """The tables of all drafted sections, the same rows only once: where they are asked for in so many words, or else
+    first. Components are those the document names: the firm's choice, not ours."""
     said = fold(" ".join(s.text for section in sections for p in section.paragraphs for s in p.sentences))
-    found: list[Table] = []
+    found: dict[tuple[TableKind, tuple[TableRow, ...]], tuple[bool, Table]] = {}
     for section in sections:
         for kind in asked_tables(section):
             rows = tuple(_rows(kind, section, catalogue, tender, said))
-            if rows:
-                found.append(
-                    Table(kind=kind, section=section.number, title=_TITLES[kind], header=_HEADERS[kind], rows=rows)
-                )
-    return tuple(found)
+            asked = kind in _demanded(section)
+            if rows and ((kind, rows) not in found or (asked and not found[kind, rows][0])):
+                table = Table(kind=kind, section=section.number, title=_TITLES[kind], header=_HEADERS[kind], rows=rows)
+                found[kind, rows] = asked, table
+    order = {section.number: place for place, section in enumerate(sections)}
+    return tuple(sorted((table for _, table in found.values()), key=lambda table: order[table.section]))
+
+
+def _demanded(section: Section) -> list[TableKind]:
+    """Kinds asked for in so many words, in attendus or preuves."""
+    demand = fold(" ".join(filter(None, (section.brief.expected, section.brief.evidence))))
+    return [kind for kind, strong, _ in _ASKED if strong.search(demand)]
 
 
 def _rows(kind: TableKind, section: Section, catalogue: Catalogue, tender: Tender, said: str) -> Iterator[TableRow]:
@@ -167,23 +176,28 @@ def _rows(kind: TableKind, section: Section, catalogue: Catalogue, tender: Tende
         for text in (brief.title, brief.chapter, brief.expected or "", *(point.text for point in brief.points))
         for stem in stems(text)
     }
-    for entry in catalogue.entries:
-        if entry.kind == kind and _belongs(entry, subject, said):
+    entries = [entry for entry in catalogue.entries if entry.kind == kind]
+    frequency = Counter(stem for entry in entries for stem in _about(entry))
+    telling = {stem for stem in subject if 2 * frequency[stem] < len(entries)}
+    for entry in entries:
+        if _belongs(entry, telling, said):
             cells = tuple(masked(cell, catalogue.secrets) for cell in _cells(entry))
             yield TableRow(cells=cells, source=mask(entry.passage, catalogue.secrets))
 
 
 def _belongs(entry: Entry, subject: set[str], said: str) -> bool:
-    """Whether a record is about the section; certificates and references always are."""
+    """Whether a record is about the section, of which ``subject`` holds the telling stems; certificates and references
+    always are."""
     fields = entry.fields
     if entry.kind in ("components", "support"):
         name = fold(str(fields.get("name", "")))
         return bool(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
-    if entry.kind == "service_levels":
-        return bool(set(stems(f"{fields.get('service', '')} {fields.get('indicateur', '')}")) & subject)
-    if entry.kind == "teams":
-        return bool(set(stems(str(fields.get("fonction", "")))) & subject)
-    return True
+    return bool(_about(entry) & subject) if entry.kind in ("service_levels", "teams") else True
+
+
+def _about(entry: Entry) -> set[str]:
+    """Stems of what a service level or a team is for."""
+    return set(stems(" ".join(str(entry.fields.get(name, "")) for name in ("service", "indicateur", "fonction"))))
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:

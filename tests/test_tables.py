@@ -78,6 +78,19 @@ def test_components_are_those_the_document_names(catalogue: Catalogue) -> None:
     assert all(row.source and row.source.kind == "component" for row in table.rows)
 
 
+def test_the_same_rows_are_printed_once_where_they_are_asked_for(catalogue: Catalogue) -> None:
+    vague = section("Choix open source", "Keycloak est en service.").model_copy(update={"number": "1.2"})
+    asked = section("Logiciels", expected="un tableau des composants avec la licence")
+    (table,) = section_tables([vague, asked], catalogue, Tender())
+    assert table.section == "1.3"
+
+
+def test_service_levels_are_those_of_the_section(catalogue: Catalogue) -> None:
+    one = section("Continuité et reprise d’activité", expected="les objectifs RTO et les SLA")
+    (table,) = section_tables([one], catalogue, Tender())
+    assert {row.cells[0] for row in table.rows} == {"Continuité des services critiques"}
+
+
 def test_an_expired_certificate_is_in_no_table(catalogue: Catalogue) -> None:
     (table,) = section_tables([section("Certificats")], catalogue, Tender())
     names = " ".join(row.cells[0] for row in table.rows)

@@ -261,6 +261,7 @@ def _table(document: WordDocument, header: Sequence[str], rows: Sequence[Sequenc
                 shade.set(qn("w:fill"), "E9EEF5")
                 cell._tc.get_or_add_tcPr().append(shade)
     for column, width in zip(table.columns, _widths(header, rows), strict=True):
+        column.width = width  # LibreOffice believes the grid, Word the cells
         for cell in column.cells:
             cell.width = width
     document.add_paragraph().paragraph_format.space_after = Pt(4)
