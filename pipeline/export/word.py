@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 import docx
@@ -268,14 +269,23 @@ def _table(document: WordDocument, header: Sequence[str], rows: Sequence[Sequenc
 
 
 def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Length]:
-    """Columns sharing the page's width by the square root of their text's mean length, none under its longest word."""
+    """Columns sharing the page's width by their text's mean length, the long ones a little less; none under its longest
+    word."""
     least = [
-        max(len(word) for text in column for word in text.split() or [""]) for column in zip(header, *rows, strict=True)
+        max(len(word) for text in column for word in re.split(r"[\s\-]+", text))
+        for column in zip(header, *rows, strict=True)
     ]
     wanted = [max(sum(map(len, column)) / len(column), 1) ** 0.5 for column in zip(header, *rows, strict=True)]
-    floor = [min(0.19 * letters + 0.5, 4.0) for letters in least]
-    left = max(TEXT_WIDTH - sum(floor), 0)
-    return [Cm(base + left * share / sum(wanted)) for base, share in zip(floor, wanted, strict=True)]
+    floor = [min(0.185 * letters + 0.5, 3.5) for letters in least]
+    narrow: set[int] = set()
+    while True:  # a column whose share is under its longest word takes that word's width; the others share the rest
+        left = TEXT_WIDTH - sum(floor[i] for i in narrow)
+        total = sum(share for i, share in enumerate(wanted) if i not in narrow)
+        short = {i for i, share in enumerate(wanted) if i not in narrow and left * share / total < floor[i]}
+        if not short:
+            break
+        narrow |= short
+    return [Cm(floor[i] if i in narrow else left * share / total) for i, share in enumerate(wanted)]
 
 
 def _highlight(paragraph: WordParagraph, text: str) -> None:
