@@ -201,6 +201,9 @@ def search(
         said = notice(hit.passage, today, settings.library.stale_months)
         if said:
             out.print(f"   Attention : {said}.", markup=False, style="yellow")
+        if hit.passage.client_alias:
+            line = f"   Client confidentiel, à citer ainsi : « {hit.passage.client_alias} »."
+            out.print(line, markup=False, style="yellow")
         out.print(f"   {hit.passage.text}", markup=False)
     if not hits:
         err.print("Rien dans le DCE ni dans la bibliothèque ne parle de cela.", markup=False)

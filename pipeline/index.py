@@ -250,7 +250,8 @@ class _Words(bm25s.BM25):  # type: ignore[misc]
         matrix.sum_duplicates()
         self.held = np.diff(matrix.indptr)
         rarity = np.log(1 + (count - self.held + 0.5) / (self.held + 0.5))
-        norm = self.k1 * (1 - self.b + self.b * columns.lengths / max(columns.lengths.mean(), 1e-9))
+        mean = max(columns.lengths.sum() / max(count, 1), 1e-9)
+        norm = self.k1 * (1 - self.b + self.b * columns.lengths / mean)
         weight = np.repeat(rarity, self.held) * matrix.data / (matrix.data + norm[matrix.indices])
         self.nonoccurrence_array = None
         return {

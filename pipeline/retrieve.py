@@ -80,12 +80,15 @@ def retrieve(
     if not len(found.positions) or found.similarities.max() + KNOWN_WEIGHT * index.known(query) < settings.floor:
         return []
     positions, similarities, scores = found
-    if reranker is not None:
-        best = np.argsort(-scores, kind="stable")[: settings.reread]
-        again = reranker.score(query, [index.passages[int(i)] for i in positions[best]])
-        positions, similarities = positions[best], similarities[best]
-        scores = scores[best] + RERANK_WEIGHT * standard(again)
     order = np.argsort(-scores, kind="stable")
+    if reranker is not None:
+        best, rest = order[: settings.reread], order[settings.reread :]
+        again = reranker.score(query, [index.passages[int(i)] for i in positions[best]])
+        scores = scores.copy()
+        scores[best] += RERANK_WEIGHT * standard(again)
+        above = scores[rest].max(initial=-np.inf) - scores[best].min()
+        scores[rest] -= max(0.0, above)  # what is not read again comes after
+        order = np.concatenate([best[np.argsort(-scores[best], kind="stable")], rest])
     hits = [
         Hit(passage=index.passages[int(positions[i])], score=float(scores[i]), similarity=float(similarities[i]))
         for i in order[: k + settings.spare]

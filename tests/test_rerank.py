@@ -68,9 +68,9 @@ def test_a_reranker_decides_among_the_best() -> None:
     settings = RetrieveSettings(floor=-1, reread=3)
     plain = retrieve("exercice de reprise", index, embedder, settings, 12)
     again = retrieve("exercice de reprise", index, embedder, settings, 12, EVERYTHING, Backwards())
-    assert len(again) == 3
-    assert {hit.passage.id for hit in again} == {hit.passage.id for hit in plain[:3]}
-    assert again[0].passage.id == plain[2].passage.id
+    assert [hit.passage.id for hit in again[:3]] == [hit.passage.id for hit in reversed(plain[:3])]
+    assert [hit.passage.id for hit in again[3:]] == [hit.passage.id for hit in plain[3:]]
+    assert [hit.score for hit in again] == sorted((hit.score for hit in again), reverse=True)
 
 
 def test_a_page_does_not_take_every_place() -> None:
@@ -89,6 +89,10 @@ def test_nothing_near_is_nothing_found() -> None:
     assert retrieve("tarte aux pommes", index, embedder, floor, 5) == []
     assert retrieve("tarte aux pommes et plan de reprise", index, embedder, none, 5)
     assert retrieve("exercice de reprise annuel", index, embedder, floor, 5)
+
+
+def test_an_empty_index_finds_nothing() -> None:
+    assert retrieve("reprise", index_of([], HashEmbedder()), HashEmbedder(), RetrieveSettings(), 5) == []
 
 
 def test_another_lot_and_another_document_are_left_out() -> None:
