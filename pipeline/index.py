@@ -85,7 +85,7 @@ class Index:
         with store.reading():
             self._columns = store.columns()
             self._numbers = store.stem_numbers()
-            wanted = questions(store)
+            wanted = list(questions(store))
             asked = store.vectors(wanted) if wanted else np.zeros((0, self._columns.vectors.shape[1]), np.float32)
         self.passages = Passages(store, self._columns)
         self.vectors: Vectors = self._columns.vectors

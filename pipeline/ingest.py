@@ -109,17 +109,17 @@ def put_passages(store: Store, passages: Sequence[Passage], embedder: Embedder, 
         _tidy(store, embedder)
 
 
-def questions(store: Store) -> list[bytes]:
-    """Keys of the headings taken for questions: at most QUESTIONS, chosen by hash, so that one more document changes
-    few of them."""
-    return sorted(key_of(text, "query") for text in store.headings())[:QUESTIONS]
+def questions(store: Store) -> dict[bytes, str]:
+    """Headings taken for questions, by key: at most QUESTIONS, chosen by hash, so that one more document changes few of
+    them."""
+    headings = {key_of(text, "query"): text for text in store.headings()}
+    return {key: headings[key] for key in sorted(headings)[:QUESTIONS]}
 
 
 def _tidy(store: Store, embedder: Embedder) -> None:
     """Embed the headings taken for questions, and forget what nothing needs any more."""
-    wanted = set(questions(store))
-    asked = [text for text in store.headings() if key_of(text, "query") in wanted]
-    _embed_texts(store, asked, "query", embedder, None)
+    wanted = questions(store)
+    _embed_texts(store, list(wanted.values()), "query", embedder, None)
     store.sweep(wanted)
 
 

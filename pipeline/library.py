@@ -101,7 +101,7 @@ def notice(passage: Passage, today: dt.date, stale_months: int) -> str | None:
     than ``stale_months``.
     """
     if passage.until is not None and passage.until < today.isoformat():
-        return f"expiré le {_day(dt.date.fromisoformat(passage.until))} : ne prouve plus rien"
+        return f"expiré le {french_date(passage.until)} : ne prouve plus rien"
     if passage.kind == "component" and passage.date:
         year, month = (int(part) for part in f"{passage.date}-12".split("-")[:2])
         if (today.year - year) * 12 + today.month - month > stale_months:

@@ -155,7 +155,7 @@ def library_of(dossiers: Sequence[Dossier], embedder: Embedder, settings: Settin
     used = {
         name
         for dossier in dossiers
-        for section in memoire_of(dossier).sections
+        for section in _drafted(dossier, read_consultation(dossier))
         for paragraph in section.paragraphs
         for sentence in paragraph.sentences
         for name in sentence.passages
@@ -194,8 +194,7 @@ def draft_dossier(
 def memoire_of(dossier: Dossier, passage_chars: int = SplitSettings().passage_chars) -> Memoire:
     """The answer as it stands: the imposed plan, whatever is drafted, and the tables of what is drafted."""
     tender = read_consultation(dossier)
-    found = [read_draft(dossier, brief.number) for brief in outline(tender.plan)]
-    sections = tuple(section for section in found if section is not None)
+    sections = _drafted(dossier, tender)
     catalogue = read_catalogue(dossier.library(), dt.date.today(), passage_chars) if sections else Catalogue()
     return Memoire(
         title=_capital(tender.object or dossier.root.name),
@@ -206,6 +205,12 @@ def memoire_of(dossier: Dossier, passage_chars: int = SplitSettings().passage_ch
         tables=section_tables(sections, catalogue, tender),
         compliance=compliance(tender, sections) if sections else (),
     )
+
+
+def _drafted(dossier: Dossier, tender: Tender) -> tuple[Section, ...]:
+    """The sections drafted so far, in plan order."""
+    found = (read_draft(dossier, brief.number) for brief in outline(tender.plan))
+    return tuple(section for section in found if section is not None)
 
 
 def _capital(text: str) -> str:

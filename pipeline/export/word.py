@@ -82,10 +82,7 @@ def _footer(document: WordDocument, memoire: Memoire) -> None:
     line.alignment = WD_ALIGN_PARAGRAPH.CENTER
     line.add_run(f"{memoire.reference} – p. " if memoire.reference else "p. ").font.size = Pt(8)
     _field(line, "begin")
-    instruction = line.add_run()
-    text = OxmlElement("w:instrText")
-    text.text = " PAGE "
-    instruction._r.append(text)
+    _instruct(line, "PAGE")
     _field(line, "end")
 
 
@@ -161,11 +158,7 @@ def _contents(document: WordDocument, memoire: Memoire) -> None:
     document.add_paragraph(FRONT_MATTER[0], style="Titre liminaire")
     first = document.add_paragraph()
     _field(first, "begin")
-    instruction = first.add_run()
-    text = OxmlElement("w:instrText")
-    text.set(qn("xml:space"), "preserve")
-    text.text = ' TOC \\o "1-3" \\h \\z \\u '
-    instruction._r.append(text)
+    _instruct(first, r'TOC \o "1-3" \h \z \u')
     _field(first, "separate")
     line = first
     for position, node in enumerate(memoire.plan):
@@ -183,6 +176,14 @@ def _field(paragraph: WordParagraph, kind: str) -> None:
     if kind == "begin":
         character.set(qn("w:dirty"), "true")
     run._r.append(character)
+
+
+def _instruct(paragraph: WordParagraph, instruction: str) -> None:
+    """What a field computes, between its beginning and its end."""
+    text = OxmlElement("w:instrText")
+    text.set(qn("xml:space"), "preserve")
+    text.text = f" {instruction} "
+    paragraph.add_run()._r.append(text)
 
 
 def _to_complete(document: WordDocument, memoire: Memoire) -> None:
@@ -227,11 +228,7 @@ def _caption(document: WordDocument, title: str) -> None:
     line.paragraph_format.keep_with_next = True
     line.add_run("Tableau\u00a0")
     _field(line, "begin")
-    instruction = line.add_run()
-    text = OxmlElement("w:instrText")
-    text.set(qn("xml:space"), "preserve")
-    text.text = " SEQ Tableau \\* ARABIC "
-    instruction._r.append(text)
+    _instruct(line, r"SEQ Tableau \* ARABIC")
     _field(line, "separate")
     count = sum(paragraph.style.name == "Caption" for paragraph in document.paragraphs)  # type: ignore[union-attr]
     line.add_run(str(count))
