@@ -20,7 +20,7 @@ from rich.table import Table
 from pipeline import machine, weights
 from pipeline import settings as settings_module
 from pipeline.console import (
-    SectionBar,
+    SentenceBar,
     counted,
     err,
     out,
@@ -240,48 +240,56 @@ def library(
 def draft(
     dossier: DossierPath,
     section: Annotated[list[str] | None, typer.Option("--section", metavar="5.3", help="Section ou chapitre.")] = None,
+    deliverable: Annotated[
+        list[str] | None, typer.Option("--deliverable", metavar="L6", help="Livrable à rédiger au lieu du mémoire.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Rédige de nouveau même si rien n'a changé.")] = False,
     set_: Set = None,
 ) -> None:
     """Rédige les sections ; reprend où il s'était arrêté ; n'écrase jamais un texte modifié à la main."""
     from pipeline.workspace import open_dossier
 
-    _draft(open_dossier(dossier), section or [], settings_module.load(dossier, set_ or []), force)
+    folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    if section or not deliverable:
+        _draft(folder, section or [], settings, force)
+    for code in deliverable or []:
+        _draft(folder, [], settings, force, code)
 
 
-def _draft(dossier: Any, sections: list[str], settings: Settings, force: bool = False) -> None:
+def _draft(
+    dossier: Any, sections: list[str], settings: Settings, force: bool = False, deliverable: str | None = None
+) -> None:
     from pipeline import run
-    from pipeline.outline import chosen, outline
-    from pipeline.workspace import read_consultation
 
-    briefs = chosen(outline(read_consultation(dossier).plan), sections)
     embedder = run.load_embedder(settings)
     started = time.monotonic()
-    with SectionBar(len(briefs)) as (advance, tick):
+    count = 0
+    with stages() as choosing, SentenceBar() as progress:
         work = run.draft_dossier(
             dossier,
             sections,
             embedder,
             lambda: run.load_model(settings),
             settings,
+            deliverable=deliverable,
             force=force,
-            progress=tick,
+            choosing=choosing,
+            progress=progress,
         )
-        for brief, drafted, path in work:
-            advance(f"{brief.number} {brief.title}")
+        for done in work:
+            count += 1
+            drafted, path = done.section, done.path
             gaps = sum(p.gap is not None for p in drafted.paragraphs)
             note = f", {gaps} à compléter" if gaps else ""
             if path is None:
-                line = f"{brief.number} {brief.title} : à jour."
+                line = f"{drafted.number} {drafted.title} : à jour."
             else:
                 beside = f" (texte modifié à la main : proposé dans {path.name})" if "proposed" in path.name else ""
-                rate = drafted.tokens / drafted.seconds if drafted.seconds else 0
-                line = (
-                    f"{brief.number} {brief.title} : {len(brief.points)} points{note}, {drafted.seconds:.0f} s, "
-                    f"{rate:.0f} jetons/s{beside}."
-                )
+                said = sum(len(p.sentences) for p in drafted.paragraphs)
+                points = len(drafted.brief.points)
+                line = f"{drafted.number} {drafted.title} : {points} points, {said} phrases{note}{beside}."
             out.print(line, markup=False)
-    out.print(f"{len(briefs)} sections en {time.monotonic() - started:.0f} s.", markup=False)
+    out.print(f"{count} sections en {time.monotonic() - started:.0f} s.", markup=False)
 
 
 @app.command()
@@ -289,13 +297,16 @@ def export(
     dossier: DossierPath,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FICHIER")] = None,
     form: Annotated[str, typer.Option("--format", help="docx, md ou html.")] = "docx",
+    deliverable: Annotated[
+        str | None, typer.Option("--deliverable", metavar="L6", help="Livrable à écrire au lieu du mémoire.")
+    ] = None,
 ) -> None:
     """Écrit le document dans le plan de l'acheteur."""
     from pipeline import run
     from pipeline.workspace import open_dossier
 
     _known_format(form, "docx", "md", "html")
-    path = run.export_dossier(open_dossier(dossier), output, form)  # type: ignore[arg-type]
+    path = run.export_dossier(open_dossier(dossier), output, form, deliverable)  # type: ignore[arg-type]
     out.print(f"Document écrit : {path}", markup=False)
 
 
@@ -501,9 +512,9 @@ def _check_models(settings: Settings) -> list[dict[str, Any]]:
 def _check_generation(settings: Settings) -> dict[str, Any]:
     """One token in a child process: a crash of the native code is seen, not suffered."""
     code = (
-        "from pipeline import run, settings; from pipeline.llm import Prompt; "
+        "from pipeline import run, settings; from pipeline.llm import Prompt, answers; "
         f"m = run.load_model(settings.load(overrides=['llm.model={settings.llm.model}', 'llm.context=512'])); "
-        "print(m.write([Prompt('Réponds.', (), 'Bonjour')], 1)[0].tokens)"
+        "print(answers(m, [Prompt('Réponds.', (), 'Bonjour')], 1)[0].tokens)"
     )
     with tempfile.TemporaryDirectory() as folder:
         outcome = subprocess.run(

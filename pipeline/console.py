@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -134,38 +133,28 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
-class SectionBar:
-    """A bar on a terminal: section, tokens a second, time left. Elsewhere nothing, the plain lines are enough."""
+class SentenceBar:
+    """On a terminal, a bar of the sentences written: tokens a second, time left. Elsewhere nothing."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self.started = time.monotonic()
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:g}/{task.total:g}"),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[left]}"),
-            console=err,
-            transient=True,
-        )
+    def __init__(self) -> None:
+        columns = TextColumn("Rédaction"), BarColumn(), TextColumn("{task.completed:g}/{task.total:g} phrases")
+        rest = TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[left]}")
+        self._bar = Progress(*columns, *rest, console=err, transient=True)
+        self._task: TaskID | None = None
 
-    def __enter__(self) -> tuple[Callable[[str], None], Callable[[Any], None]]:
-        if err.is_terminal:
-            self.progress.start()
-        self.task = self.progress.add_task("Préparation", total=self.total, rate="", left="")
-        return self.advance, self.tick
+    def __enter__(self) -> Callable[[Any], None]:
+        return self._tell
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        self._bar.stop()
 
-    def advance(self, name: str) -> None:
-        self.done += 1
-        spent = time.monotonic() - self.started
-        left = spent / self.done * (self.total - self.done)
-        self.progress.update(self.task, completed=self.done, description=name, left=f"encore {left / 60:.0f} min")
-
-    def tick(self, progress: Any) -> None:
-        rate = progress.tokens / progress.seconds if progress.seconds else 0
-        self.progress.update(self.task, description=f"Section {progress.number}", rate=f"{rate:.0f} jetons/s")
+    def _tell(self, at: Any) -> None:
+        if not err.is_terminal:
+            return
+        if self._task is None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=at.of, rate="", left="")
+        left = at.seconds / at.done * (at.of - at.done) if at.done else 0
+        rate = at.tokens / at.seconds if at.seconds else 0
+        said = f"encore {left / 60:.0f} min" if at.done else ""
+        self._bar.update(self._task, completed=at.done, rate=f"{rate:.0f} jetons/s", left=said)

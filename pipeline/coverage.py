@@ -9,7 +9,6 @@ n = 0, never as zero.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -18,15 +17,16 @@ from pipeline.french import fold, looks_english
 from pipeline.outline import outline
 from pipeline.records import (
     Compliance,
+    Conformity,
     CoverageReport,
     Criterion,
     CriterionCoverage,
     Memoire,
     Metric,
     Paragraph,
-    Passage,
     PlanNode,
     PointCoverage,
+    Requirement,
     Section,
     SectionBrief,
     SectionCoverage,
@@ -80,8 +80,11 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
                 if verify.quantities(s.text) or verify.names(s.text)
             ]
         ),
-        "requirement_trace": share([float(row.answered) for row in memoire.compliance if row.requirement.mandatory]),
+        "requirement_trace": share(
+            [float(row.answer is not None) for row in memoire.compliance if row.requirement.mandatory]
+        ),
         "evidence_present": _evidence(memoire),
+        "distinction_labels": _distinguished(memoire),
         "french": share([float(not looks_english(s.text)) for s, _ in said]),
         "redundancy": _unique([s.text for s, _ in own]),
     }
@@ -131,10 +134,10 @@ def _section(brief: SectionBrief, section: Section | None) -> SectionCoverage:
 
 
 def _verdict(paragraphs: Sequence[Paragraph], section: Section) -> Verdict:
-    own = [s for p in paragraphs for s in p.sentences if s.claim != "asked"]
-    if not own:
+    said = [s for p in paragraphs for s in p.sentences]
+    if not said:
         return "missing"
-    sound = [not _remarks(sentence, section) for sentence in own]
+    sound = [not _remarks(sentence, section) for sentence in said]
     return "covered" if all(sound) else "partial"
 
 
@@ -142,8 +145,11 @@ def _remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
     passages = [p for p in section.passages if p.id in sentence.passages]
     if not passages:
         return [verify.Remark("citation", "Aucune source.")]
-    topic = " ".join([section.title, "référence", *(point.text for point in section.brief.points)])
-    return verify.check(sentence.text, passages, topic)
+    topic = " ".join([section.title, "Pour notre client", *(point.text for point in section.brief.points)])
+    text = sentence.text
+    if sentence.claim == "asked":  # the words around the quote are ours
+        text = text[text.find("«") + 1 : text.rfind("»")]
+    return verify.check(text, passages, topic)
 
 
 def _exist(sentence: Sentence, section: Section) -> bool:
@@ -165,21 +171,32 @@ def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionC
 
 
 def compliance(tender: Tender, sections: Sequence[Section]) -> tuple[Compliance, ...]:
-    """Every requirement with the section it is linked to and whether some paragraph refers to it."""
-    cited = {
-        _code(passage): section.number
-        for section in reversed(sections)
-        for paragraph in section.paragraphs
-        for sentence in paragraph.sentences
-        if sentence.claim == "asked"
-        for passage in section.passages
-        if passage.id in sentence.passages
-    }
+    """Every requirement with the section that answers it, or where it belongs, and how far the answer proves it."""
+    found = {answer.requirement: (section, answer) for section in reversed(sections) for answer in section.answers}
     places = {link.source: link.target for link in tender.links if link.kind == "requirement"}
-    return tuple(
-        Compliance(requirement=item, section=places.get(item.id) or cited.get(item.id, ""), answered=item.id in cited)
-        for item in tender.requirements
-    )
+    rows = []
+    for item in tender.requirements:
+        if item.id not in found:
+            rows.append(Compliance(requirement=item, section=places.get(item.id, "")))
+            continue
+        section, answer = found[item.id]
+        rows.append(
+            Compliance(
+                requirement=item,
+                section=section.number,
+                answer=answer.sentence,
+                paragraph=answer.paragraph,
+                conformity=_conformity(item, answer.sentence),
+            )
+        )
+    return tuple(rows)
+
+
+def _conformity(item: Requirement, answer: Sentence) -> Conformity:
+    """Proven only where the firm commits itself and every figure asked for is in its words; a person says the rest."""
+    asked, said = verify.quantities(item.text), verify.quantities(answer.text)
+    proven = answer.claim == "commitment" and asked and all(any(verify.same(a, b) for b in said) for a in asked)
+    return "yes" if proven else "confirm"
 
 
 def _evidence(memoire: Memoire) -> Metric:
@@ -190,8 +207,17 @@ def _evidence(memoire: Memoire) -> Metric:
     return share(values).model_copy(update={"unscored": len(asked) - len(values)})
 
 
-def _code(passage: Passage) -> str:
-    return re.split(r"\s*[–—:]\s|\s-\s", passage.text, maxsplit=1)[0].strip()
+def _distinguished(memoire: Memoire) -> Metric:
+    """Share of the paragraphs that carry a distinction where the buyer asks for some; gaps and quotes do not count."""
+    return share(
+        [
+            float(paragraph.distinction is not None)
+            for section in memoire.sections
+            if section.brief.distinctions
+            for paragraph in section.paragraphs
+            if any(sentence.claim != "asked" for sentence in paragraph.sentences)
+        ]
+    )
 
 
 def _unique(texts: Sequence[str]) -> Metric:

@@ -1,69 +1,35 @@
-"""SectionBrief, index -> Section. Attribute first, then write (Slobodkin et al., ACL 2024).
+"""Attributions -> Sections: the model words what has been chosen, and nothing else reaches the page.
 
-For each point the passages are chosen first, and of each passage the sentences that speak of the point; the model only
-rewrites one such excerpt at a time, so every sentence's source is known before it exists. What a check refuses is
-asked again once with the finding told, then replaced by the excerpt's own words. Where nothing speaks of the point,
-the paragraph is a gap to fill in, with the question and whom to ask.
+All sections are written together, so that the model always has as many sentences in hand as it can decode at once.
+What a check refuses is asked again once with the finding told, then replaced by the source's own words. Where nothing
+speaks of a point, the paragraph is a gap to fill in, with the question and whom to ask.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pipeline import prompts, verify
-from pipeline.clients import mask
-from pipeline.embed import Embedder
-from pipeline.french import fold, join_french, sentences, stems, typeset
-from pipeline.index import Index
+from pipeline.attribute import Attribution, Promise, Slot, Sources
+from pipeline.claims import STANDINGS, Standing, labels, standing
+from pipeline.french import NUMBER_WORDS, STOPWORDS, fold, join_french, sentences, stems, typeset
 from pipeline.library import notice
 from pipeline.llm import LanguageModel, Prompt
-from pipeline.records import (
-    Claim,
-    Finding,
-    Hit,
-    Paragraph,
-    Passage,
-    Point,
-    Section,
-    SectionBrief,
-    Sentence,
-    SourceKind,
-)
-from pipeline.retrieve import Filters, relevance, retrieve
+from pipeline.records import Answer, Exchange, Finding, Paragraph, Passage, Point, Section, SectionBrief, Sentence
 from pipeline.settings import Settings
 from pipeline.store import is_row
 
-TEMPLATE = "draft.point"
-EXCERPT_CHARS = 400
-"""Longest excerpt given to the model: two or three sentences, what a 1.5B model keeps without loss (evals/LOG.md)."""
-SLACK = 0.03
-"""Cosine by which a passage's neighbouring sentence may be less near the point and still be taken along."""
-PER_DOCUMENT = 2
-"""Passages of one document that one point may rest on."""
-REQUIREMENTS_PER_POINT = 3
+TEMPLATES = {"point": "draft.point", "section": "draft.section"}
+"""By the model's style."""
+AT_ONCE = 12
+"""Excerpts given at once to a model that writes whole sections: about 1,500 tokens."""
 
-_CLAIMS: dict[SourceKind, Claim] = {
-    "dce": "asked",
-    "component": "fact",
-    "response": "experience",
-    "firm": "commitment",
-}
-_ORDER: tuple[SourceKind, ...] = ("firm", "response", "component")
-_REQUIREMENT = re.compile(r"^(?:EX|EXI|EXG|EF|ENF|REQ|RQ|EM)[\s\-_.]?\d{1,4}\b")
-_POINTS_ELSEWHERE = re.compile(
-    r"\bci-(?:dessous|dessus|apres|avant)\b|\btableaux? suivants?\b|\bsuivant(?:e|s|es)? :|\bcf\."
-    r"|\bvoir (?:le|la|l'|section|chapitre)"
-)
-_LEGEND = re.compile(r"^[a-z] (?:designe|signifie)\b")
-_INSTRUCTS = re.compile(r"\b(?:ignor|oubli)\w*\b.{0,40}\b(?:consigne|instruction|regle)s?\b|\bassistant\b.{0,20}\becri")
-"""A sentence that talks to a model instead of to a reader is never drafted from."""
-_AMOUNT = re.compile(r"\d\s*(?:k|m)?\s*€|\beuros?\b")
 _ROLES = (
     (r"secur|vulnerab|cyber|identit|acces|souverain|chiffr", "RSSI"),
     (
@@ -77,232 +43,354 @@ _ROLES = (
     ),
     (r"financ|prix|subvention", "direction administrative et financière"),
 )
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a draft may draw on."""
-
-    index: Index
-    embedder: Embedder
-    secrets: tuple[tuple[str, str], ...] = ()
-    """(spelling, alias) of clients who may not be named; masked before anything is read from a passage."""
-    today: dt.date = dt.date.min
-    """The day the draft is for: what has expired by then proves nothing."""
+_CITED = re.compile(r"^\[(\d+(?:\s*,\s*\d+)*)\]\s*(.+)$")
+"""« [3] sentence », as a model that writes whole sections answers."""
+_FOR = (
+    (
+        re.compile(r"^(?:ght|ghu|chu|ch|departement|conseil|centre|groupement|ministere|syndicat|sdis|rectorat)\b"),
+        "le ",
+    ),
+    (
+        re.compile(r"^(?:ville|region|metropole|communaute|mutuelle|caisse|commune|societe|direction|prefecture)\b"),
+        "la ",
+    ),
+    (re.compile(r"^(?:hopital|agence|institut|universite|office|etablissement|association|assistance)\b"), "l’"),
+    (re.compile(r"^(?:un|une|le|la|les|l'|des)\b"), ""),
+)
+"""The article a client's name wants after « pour »."""
+_ORDINARY = {fold(word) for word in STOPWORDS} | {"pres", "toute", "lorsqu", "quant", "parmi", "grace"}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a draft stands: the section, tokens decoded in it, seconds spent on it."""
+    """Where drafting stands: sentences written of those to write, tokens decoded, seconds spent."""
 
-    number: str
+    done: int
+    of: int
     tokens: int
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Slot:
-    """One sentence to come: the point it answers, its passage, the words of it to use."""
-
-    point: int
-    passage: Passage
-    excerpt: str
-    text: str = ""
-    remarks: tuple[verify.Remark, ...] = ()
-
-
-def inputs_fingerprint(
-    brief: SectionBrief, offered: Sequence[Passage], model: LanguageModel, settings: Settings
-) -> str:
-    """SHA-256 of everything a draft depends on; equal fingerprints mean the same draft."""
+def inputs_fingerprint(brief: SectionBrief, given: Attribution, model: LanguageModel, settings: Settings) -> str:
+    """SHA-256 of everything a section depends on; equal fingerprints mean the same section."""
     content = [
         brief.model_dump(mode="json"),
-        [passage.id for passage in offered],
+        [_told(slot) for slot in given.slots],
+        [(name, _told(slot)) for name, slot in given.answers],
+        {point: promise.text for point, promise in given.promises.items()},
         model.sha256,
-        prompts.fingerprint(TEMPLATE),
+        model.style,
+        prompts.fingerprint(TEMPLATES[model.style]),
         [prompts.word_list("neutral-words"), prompts.word_list("empty-phrases")],
-        settings.draft.model_dump(mode="json"),
-        settings.llm.model_dump(mode="json"),
+        _explained(settings),
     ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
-def draft_section(
-    brief: SectionBrief,
+def _told(slot: Slot) -> list[object]:
+    return [slot.point, slot.passage.id, slot.excerpt, slot.claim]
+
+
+def _explained(settings: Settings) -> dict[str, dict[str, object]]:
+    """The settings a section depends on; where a server is and how patiently it is asked changes no text."""
+    llm = settings.llm.model_dump(mode="json", exclude={"url", "key", "timeout", "retries", "memory_margin"})
+    return {"draft": settings.draft.model_dump(mode="json"), "llm": llm}
+
+
+def draft_sections(
+    briefs: Sequence[SectionBrief],
+    attributions: Mapping[str, Attribution],
     sources: Sources,
     model: LanguageModel,
     settings: Settings,
     progress: Callable[[Progress], None] | None = None,
-    previous: Section | None = None,
-) -> Section:
-    """Draft one section; ``previous`` is returned untouched where nothing it depends on has changed."""
-    started = time.monotonic()
-    tokens = 0
+) -> Iterator[Section]:
+    """Each section as soon as its last sentence is written and checked; those with nothing to write come first."""
+    started, tokens = time.monotonic(), 0
+    runs = [_Run(brief, attributions[brief.number], sources, model, settings) for brief in briefs]
+    waiting = deque((run, task) for run in runs for task in run.tasks())
+    total = sum(len(task.lines) for _, task in waiting)
+    in_hand: dict[int, tuple[_Run, _Task]] = {}
+
+    def feed() -> tuple[int, Prompt] | None:
+        if not waiting:
+            return None
+        run, task = waiting.popleft()
+        key = len(in_hand)
+        in_hand[key] = run, task
+        run.started = run.started or time.monotonic()
+        return key, run.prompt(task)
 
     def tick(count: int) -> None:
         nonlocal tokens
         tokens += count
         if progress:
-            progress(Progress(brief.number, tokens, time.monotonic() - started))
+            left = sum(len(run.lines) - sum(line.text != "" for line in run.lines) for run in runs)
+            progress(Progress(max(0, total - left), total, tokens, time.monotonic() - started))
 
-    slots, asked = _plan(brief, sources, settings)
-    inputs = inputs_fingerprint(
-        brief, [*(slot.passage for slot in slots), *(p for ps in asked for p in ps)], model, settings
-    )
-    if previous is not None and previous.inputs_sha256 == inputs:
-        return previous
-    secrets = [form for form, _ in sources.secrets]
-    # rows of a table keep their own words: a small model pairs their headers and cells wrongly (evals/LOG.md)
-    done = [replace(slot, text=_own_words(slot.excerpt)) for slot in slots if is_row(slot.excerpt)]
-    waiting = [slot for slot in slots if not is_row(slot.excerpt)]
-    for attempt in range(settings.draft.retries + 1):
-        asked_prompts = [_prompt(brief, slot) for slot in waiting]
-        replies = model.write(asked_prompts, settings.draft.max_tokens, tick)
-        checked = [
-            _checked(replace(slot, text=_whole(reply.text, reply.complete)), brief, secrets)
-            for slot, reply in zip(waiting, replies, strict=True)
-        ]
-        done += [slot for slot in checked if not slot.remarks]
-        waiting = [slot for slot in checked if slot.remarks]
-        if not waiting or attempt == settings.draft.retries:
-            break
-    findings = _old(brief, slots, sources.today, settings)
-    for slot in waiting:
-        findings += [
-            Finding(
-                kind=r.kind,
-                message=f"Reformulation refusée, remplacée par la source : {r.message}",
-                paragraph=_name(brief, slot.point),
+    yield from (run.section() for run in runs if run.finished)
+    limit = settings.draft.max_tokens if model.style == "point" else settings.draft.section_tokens
+    for key, reply in model.stream(feed, limit, tick):
+        run, task = in_hand[key]
+        run.tokens += reply.tokens
+        again = run.take(task, reply.text, reply.complete)
+        if again:
+            waiting.appendleft((run, again))
+        elif run.finished:
+            yield run.section()
+
+
+@dataclass
+class _Line:
+    """A slot and what became of it."""
+
+    slot: Slot
+    text: str = ""
+    """The sentence; empty until it is settled."""
+    passages: tuple[Passage, ...] = ()
+    wording: str = "source"
+    replies: list[str] = field(default_factory=list)
+    remarks: list[verify.Remark] = field(default_factory=list)
+    """What is wrong with the last reply."""
+    dropped: bool = False
+    """Nothing fit to print: neither a rewording nor the source's own words."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Lines the model is asked for in one prompt, and which attempt it is."""
+
+    lines: tuple[_Line, ...]
+    attempt: int = 0
+
+
+class _Run:
+    """A section being written."""
+
+    def __init__(
+        self, brief: SectionBrief, given: Attribution, sources: Sources, model: LanguageModel, settings: Settings
+    ) -> None:
+        self.brief, self._given, self._sources, self._model, self._settings = brief, given, sources, model, settings
+        self._secrets = [form for form, _ in sources.secrets]
+        self.lines = [_Line(slot, passages=(slot.passage,)) for slot in given.slots]
+        self.findings: list[Finding] = []
+        self.started: float | None = None
+        self.tokens = 0
+        for line in self.lines:
+            # rows of a table keep their own words: a small model pairs their headers and cells wrongly (evals/LOG.md)
+            if line.slot.claim == "asked":
+                line.text = _quoted(line.slot)
+            elif is_row(line.slot.excerpt):
+                self._quote(line)
+
+    @property
+    def finished(self) -> bool:
+        return all(line.text or line.dropped for line in self.lines)
+
+    def tasks(self) -> list[_Task]:
+        """What the model is asked first."""
+        open_lines = [line for line in self.lines if not line.text and not line.dropped]
+        size = 1 if self._model.style == "point" else AT_ONCE
+        return [_Task(tuple(open_lines[at : at + size])) for at in range(0, len(open_lines), size)]
+
+    def prompt(self, task: _Task) -> Prompt:
+        if self._model.style == "point":
+            line = task.lines[0]
+            return prompts.render(
+                TEMPLATES["point"],
+                section=self.brief.title,
+                point=self._asked(line.slot),
+                excerpt=line.slot.excerpt,
+                remark=_told_back(line),
             )
-            for r in slot.remarks
-        ]
-        quoted = replace(slot, text=_own_words(slot.excerpt), remarks=())
-        if not _checked(quoted, brief, secrets).remarks:
-            done.append(quoted)
-    order = {id(slot.passage): i for i, slot in enumerate(slots)}
-    done.sort(key=lambda slot: order[id(slot.passage)])
-    paragraphs = [_paragraph(brief, i, done, asked[i], findings) for i in range(len(brief.points))]
-    cited = {name for paragraph in paragraphs for sentence in paragraph.sentences for name in sentence.passages}
-    offered = {slot.passage.id: slot.passage for slot in slots} | {p.id: p for ps in asked for p in ps}
-    return Section(
-        number=brief.number,
-        title=brief.title,
-        brief=brief,
-        paragraphs=tuple(paragraphs),
-        passages=tuple(passage for name, passage in offered.items() if name in cited),
-        findings=tuple(findings),
-        model=model.name,
-        model_sha256=model.sha256,
-        prompt_sha256=prompts.fingerprint(TEMPLATE),
-        inputs_sha256=inputs,
-        seconds=time.monotonic() - started,
-        tokens=tokens,
-    )
+        rendered = prompts.render(
+            TEMPLATES["section"],
+            section=self.brief.title,
+            chapter=self.brief.chapter,
+            expected=self.brief.expected or "",
+            excerpts=[
+                {
+                    "number": n,
+                    "point": self._asked(line.slot),
+                    "text": line.slot.excerpt,
+                    "remark": _told_back(line),
+                }
+                for n, line in enumerate(task.lines, start=1)
+            ],
+        )
+        return replace(rendered, stop="")  # one line a sentence
+
+    def _asked(self, slot: Slot) -> str:
+        point = self.brief.points[slot.point or 0]
+        return " – ".join(text for text in (point.part, point.text) if text)
+
+    def take(self, task: _Task, reply: str, complete: bool) -> _Task | None:
+        """Settle what the reply settles; the task to ask again, if any is left."""
+        if self._model.style == "point":
+            given = [(list(task.lines[:1]), _whole(reply, complete))]
+        else:
+            given = list(_lines(reply, task.lines))
+        for lines, text in given:
+            self._settle(lines, text)
+        left = tuple(line for line in task.lines if not line.text)
+        if left and task.attempt < self._settings.draft.retries:
+            return _Task(left, task.attempt + 1)
+        for line in left:
+            self._quote(line)
+        return None
+
+    def _settle(self, lines: Sequence[_Line], text: str) -> None:
+        """Keep ``text`` for these lines if it says only what their excerpts say."""
+        line = lines[0]
+        line.replies.append(text)
+        point = self.brief.points[line.slot.point or 0].text
+        remarks = self._check(text, [one.slot for one in lines])
+        if len(stems(text)) < 3:
+            remarks.append(verify.Remark("empty", "La réponse ne dit rien."))
+        elif set(stems(text)) <= set(stems(f"{point} {self.brief.title}")):
+            remarks.append(verify.Remark("echo", "La réponse répète la demande."))
+        line.remarks = remarks
+        if not remarks:
+            line.text, line.wording = text, "model"
+            line.passages = tuple({one.slot.passage.id: one.slot.passage for one in lines}.values())
+            for other in lines[1:]:
+                other.text = text  # said with the first
+                other.dropped = True
+
+    def _check(self, text: str, slots: Sequence[Slot]) -> list[verify.Remark]:
+        excerpts = [slot.passage.model_copy(update={"text": slot.excerpt}) for slot in slots]
+        points = {self.brief.points[slot.point].text for slot in slots if slot.point is not None}
+        return verify.check(text, excerpts, f"{' '.join(points)} {self.brief.title}", self._secrets)
+
+    def _quote(self, line: _Line) -> None:
+        """The source's own words in place of a refused rewording, where they pass the checks themselves."""
+        name = self._name(line.slot.point or 0)
+        for remark in line.remarks:
+            message = f"Reformulation refusée, remplacée par la source : {remark.message}"
+            self.findings.append(Finding(kind=remark.kind, message=message, paragraph=name))
+        text = own_words(line.slot.excerpt)
+        if self._check(text, [line.slot]):
+            line.dropped = True
+        else:
+            line.text, line.wording = text, "source"
+
+    def section(self) -> Section:
+        """The section as it will be saved."""
+        told = labels(self.brief.distinctions)
+        paragraphs = [p for n in range(len(self.brief.points)) for p in self._paragraphs(n, told)]
+        paragraphs += self._missing(paragraphs, told)
+        answers = [answer for name, slot in self._given.answers if (answer := self._answer(name, slot, paragraphs))]
+        known = {p.id: p for line in self.lines for p in line.passages}
+        known |= {slot.passage.id: slot.passage for _, slot in self._given.answers}
+        cited = {name for p in paragraphs for sentence in p.sentences for name in sentence.passages}
+        cited |= {name for answer in answers for name in answer.sentence.passages}
+        return Section(
+            number=self.brief.number,
+            title=self.brief.title,
+            brief=self.brief,
+            paragraphs=tuple(paragraphs),
+            passages=tuple(passage for name, passage in known.items() if name in cited),
+            findings=(*self._old(), *self.findings),
+            model=self._model.name,
+            model_sha256=self._model.sha256,
+            prompt_sha256=prompts.fingerprint(TEMPLATES[self._model.style]),
+            inputs_sha256=inputs_fingerprint(self.brief, self._given, self._model, self._settings),
+            seconds=time.monotonic() - self.started if self.started else 0.0,
+            tokens=self.tokens,
+            answers=tuple(answers),
+            exchanges=tuple(
+                Exchange(
+                    point=line.slot.point or 0,
+                    passage=line.slot.passage.id,
+                    excerpt=line.slot.excerpt,
+                    replies=tuple(line.replies),
+                    refused=tuple(remark.message for remark in line.remarks),
+                )
+                for line in self.lines
+            ),
+            settings=_explained(self._settings),
+        )
+
+    def _paragraphs(self, number: int, told: Mapping[Standing, str]) -> Iterator[Paragraph]:
+        """The answer to a point: one paragraph, or one for each of the buyer's distinctions it speaks of."""
+        lines = [line for line in self.lines if line.slot.point == number and line.text and not line.dropped]
+        groups: dict[Standing | None, list[_Line]] = {}
+        for line in lines:
+            groups.setdefault(standing(line.text) if told and line.slot.claim != "asked" else None, []).append(line)
+        name = self._name(number)
+        if not lines:
+            gap = _gap(self.brief, self.brief.points[number], self._given.promises.get(number))
+            message = f"Aucune source ne répond au point « {self.brief.points[number].text} »."
+            self.findings.append(Finding(kind="gap", message=message, paragraph=name))
+            yield Paragraph(id=name, point=number, gap=gap)
+        for line in lines:
+            if line.slot.repeated:
+                message = f"Déjà dit dans une autre section, faute d'autre source : « {line.text} »"
+                self.findings.append(Finding(kind="repeat", message=message, paragraph=name))
+        if lines and all(line.slot.claim in ("experience", "fact", "asked") for line in lines):
+            role = _role(self.brief, self.brief.points[number])
+            message = (
+                f"Rien n'engage l'entreprise sur ce point : que fera-t-elle pour ce marché ? À demander à : {role}."
+            )
+            self.findings.append(Finding(kind="commitment", message=message, paragraph=name))
+        for rank, meaning in enumerate(meaning for meaning in (None, *STANDINGS) if meaning in groups):
+            yield Paragraph(
+                id=name if not rank else f"{name}{'bcd'[rank - 1]}",
+                point=number,
+                sentences=tuple(_led(groups[meaning])),
+                distinction=told.get(meaning) if meaning else None,
+            )
+
+    def _missing(self, paragraphs: Sequence[Paragraph], told: Mapping[Standing, str]) -> list[Paragraph]:
+        """One question about the distinctions that nothing in the section speaks of."""
+        absent = [label for label in told.values() if all(p.distinction != label for p in paragraphs)]
+        if not absent or all(p.gap for p in paragraphs):
+            return []
+        asked = " et ".join(f"« {label[:1].lower()}{label[1:]} »" for label in absent)
+        name = self._name(len(self.brief.points))
+        self.findings.append(Finding(kind="gap", message=f"Aucune source ne dit {asked}.", paragraph=name))
+        gap = f"[À COMPLÉTER : pour cette section, que dire de {asked} ? — à demander à : {_role(self.brief, None)}]"
+        return [Paragraph(id=name, point=None, gap=typeset(gap))]
+
+    def _answer(self, requirement: str, slot: Slot, paragraphs: Sequence[Paragraph]) -> Answer | None:
+        """The sentence that answers a requirement: of a paragraph, or the source's own words."""
+        if slot.point is not None:
+            for paragraph in paragraphs:
+                for sentence in paragraph.sentences:
+                    if paragraph.point == slot.point and slot.passage.id in sentence.passages:
+                        return Answer(requirement=requirement, sentence=sentence, paragraph=paragraph.id)
+            return None
+        line = _Line(slot, text=own_words(slot.excerpt), passages=(slot.passage,))
+        if verify.check(line.text, [slot.passage.model_copy(update={"text": slot.excerpt})], "", self._secrets):
+            return None
+        return Answer(requirement=requirement, sentence=next(iter(_led([line]))))
+
+    def _old(self) -> Iterator[Finding]:
+        """A finding for each passage that should be checked again before it is relied on."""
+        for line in self.lines:
+            said = notice(line.slot.passage, self._sources.today, self._settings.library.stale_months)
+            if said and line.text:
+                message = f"{line.slot.passage.document} : {said}."
+                yield Finding(kind="stale", message=message, paragraph=self._name(line.slot.point or 0))
+
+    def _name(self, point: int) -> str:
+        return f"{self.brief.number}-{point + 1}"
 
 
-def _old(brief: SectionBrief, slots: Sequence[_Slot], today: dt.date, settings: Settings) -> list[Finding]:
-    """A finding for each passage that should be checked again before it is relied on."""
-    told = ((slot, notice(slot.passage, today, settings.library.stale_months)) for slot in slots)
-    return [
-        Finding(kind="stale", message=f"{slot.passage.document} : {said}.", paragraph=_name(brief, slot.point))
-        for slot, said in told
-        if said
-    ]
+def _told_back(line: _Line) -> str:
+    """What the model is told of its last reply."""
+    return " ".join(remark.message for remark in line.remarks[:3])
 
 
-# --- choosing ----------------------------------------------------------------------------------------------
-
-
-def _plan(brief: SectionBrief, sources: Sources, settings: Settings) -> tuple[list[_Slot], list[list[Passage]]]:
-    """For each point, the excerpts it will rest on and the requirements it answers. No passage serves twice."""
-    slots: list[_Slot] = []
-    asked: list[list[Passage]] = []
-    used: set[str] = set()
-    for number, point in enumerate(brief.points):
-        query = point_query(brief, point)
-        hits = _relevant(query, point, sources, settings, _ORDER)
-        chosen = _diverse([hit for hit in hits if hit.passage.id not in used], settings.draft.sources_per_point)
-        for hit in sorted(chosen, key=lambda hit: _ORDER.index(hit.passage.kind)):
-            passage = mask(hit.passage, sources.secrets)
-            excerpt = _excerpt(query, passage, sources.embedder)
-            if excerpt:
-                used.add(passage.id)
-                slots.append(_Slot(number, passage, excerpt))
-        requirements = _relevant(query, point, sources, settings, ("dce",))
-        asked.append([h.passage for h in requirements if _REQUIREMENT.match(h.passage.text)][:REQUIREMENTS_PER_POINT])
-    return slots, asked
-
-
-def point_query(brief: SectionBrief, point: Point) -> str:
-    """What is searched for a point: its words, its part, its section."""
-    return " – ".join(text for text in (point.text, point.part, brief.title) if text)
-
-
-def _relevant(query: str, point: Point, sources: Sources, settings: Settings, kinds: Sequence[SourceKind]) -> list[Hit]:
-    """Passages that speak of the point, the most relevant first."""
-    hits = retrieve(
-        query, sources.index, sources.embedder, settings.retrieve, settings.retrieve.candidates, Filters(kinds)
-    )
-    today = sources.today.isoformat()
-    sound = [hit for hit in hits if hit.passage.until is None or hit.passage.until >= today]
-    rated = [(relevance(hit, point.text, sources.index), hit) for hit in sound]
-    rated.sort(key=lambda pair: -pair[0])
-    return [hit for rate, hit in rated if rate >= settings.draft.relevance_floor]
-
-
-def _diverse(hits: Sequence[Hit], count: int) -> list[Hit]:
-    """The best hits, prose before rows of tables, at most PER_DOCUMENT of a document."""
-    chosen: list[Hit] = []
-    for hit in sorted(hits, key=lambda hit: is_row(hit.passage.text)):
-        if sum(other.passage.document == hit.passage.document for other in chosen) < PER_DOCUMENT:
-            chosen.append(hit)
-        if len(chosen) == count:
-            break
-    return chosen
-
-
-def _excerpt(query: str, passage: Passage, embedder: Embedder) -> str:
-    """The sentence of the passage nearest to the point, with the next one where it is almost as near."""
-    parts = [part for line in passage.text.split("\n") for part in sentences(line)]
-    parts = [part for part in parts if len(stems(part)) >= 3 and _stands_alone(part, passage.kind)]
-    if not parts:
-        return ""
-    vectors = embedder.embed([query], "query")[0], embedder.embed(parts, "passage")
-    scores = vectors[1] @ vectors[0]
-    best = int(scores.argmax())
-    text = parts[best]
-    after = best + 1
-    while (
-        after < len(parts) and scores[after] >= scores[best] - SLACK and len(text) + len(parts[after]) < EXCERPT_CHARS
-    ):
-        text = f"{text} {parts[after]}"
-        after += 1
-    return text if len(text) <= 2 * EXCERPT_CHARS else ""
-
-
-def _stands_alone(sentence: str, kind: SourceKind) -> bool:
-    """Whether a sentence means something away from its page; amounts of past contracts are not for other buyers."""
-    folded = fold(sentence)
-    if sentence.rstrip().endswith(":") or _POINTS_ELSEWHERE.search(folded):
-        return False
-    if _LEGEND.match(folded) or _INSTRUCTS.search(folded):
-        return False
-    return not (kind == "response" and _AMOUNT.search(folded))
-
-
-# --- writing -----------------------------------------------------------------------------------------------
-
-
-def _prompt(brief: SectionBrief, slot: _Slot) -> Prompt:
-    point = brief.points[slot.point]
-    remark = " ".join(remark.message for remark in slot.remarks[:3])
-    return prompts.render(
-        TEMPLATE,
-        section=brief.title,
-        point=" – ".join(t for t in (point.part, point.text) if t),
-        excerpt=slot.excerpt,
-        remark=remark,
-    )
+def _lines(reply: str, lines: Sequence[_Line]) -> Iterator[tuple[list[_Line], str]]:
+    """« [2] sentence » or « [2, 5] sentence » -> the lines meant and the sentence; others are left out."""
+    settled: set[int] = set()
+    for row in reply.splitlines():
+        match = _CITED.match(row.strip().lstrip("-–• "))
+        numbers = [int(number) for number in match[1].split(",")] if match else []
+        if match and numbers and all(0 < n <= len(lines) and n not in settled for n in numbers):
+            settled |= set(numbers)
+            yield [lines[n - 1] for n in numbers], _whole(match[2], True)
 
 
 def _whole(text: str, complete: bool) -> str:
@@ -314,82 +402,73 @@ def _whole(text: str, complete: bool) -> str:
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _checked(slot: _Slot, brief: SectionBrief, secrets: Sequence[str]) -> _Slot:
-    point = brief.points[slot.point].text
-    source = slot.passage.model_copy(update={"text": slot.excerpt})
-    remarks = verify.check(slot.text, [source], f"{point} {brief.title}", secrets)
-    if len(stems(slot.text)) < 3:
-        remarks.append(verify.Remark("empty", "La réponse ne dit rien."))
-    elif set(stems(slot.text)) <= set(stems(f"{point} {brief.title}")):
-        remarks.append(verify.Remark("echo", "La réponse répète la demande."))
-    return replace(slot, remarks=tuple(remarks))
-
-
-def _own_words(excerpt: str) -> str:
+def own_words(excerpt: str) -> str:
     """The excerpt as a sentence: capital first, full stop last; the rows of a table keep their « ; »."""
     text = excerpt.strip().removeprefix("–").strip().rstrip(" ;,:")
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _paragraph(
-    brief: SectionBrief,
-    number: int,
-    slots: Sequence[_Slot],
-    asked: Sequence[Passage],
-    findings: list[Finding],
-) -> Paragraph:
-    said: list[Sentence] = []
-    seen: set[str] = set()
-    for slot in slots:
-        if slot.point != number or fold(slot.text) in seen:
-            continue
-        seen.add(fold(slot.text))
-        said.append(Sentence(text=_shown(slot), passages=(slot.passage.id,), claim=_CLAIMS[slot.passage.kind]))
-    name = _name(brief, number)
-    gap = None
-    if not said:
-        gap = _gap(brief, brief.points[number])
-        findings.append(
-            Finding(
-                kind="gap",
-                message=f"Aucune source ne répond au point « {brief.points[number].text} ».",
-                paragraph=name,
-            )
-        )
-    if asked:
-        codes = [match.group(0) for passage in asked if (match := _REQUIREMENT.match(passage.text))]
-        plural = "s" if len(codes) > 1 else ""
-        said.append(
-            Sentence(
-                text=f"Exigence{plural} de l'acheteur rattachée{plural} à ce point : {join_french(codes)}.",
-                passages=tuple(passage.id for passage in asked),
-                claim="asked",
-            )
-        )
-    return Paragraph(id=name, point=number, sentences=tuple(said), gap=gap)
-
-
-def _shown(slot: _Slot) -> str:
-    """The sentence as printed: typography, and whose experience it is where the sentence does not say so."""
-    text = typeset(slot.text)
+def _quoted(slot: Slot) -> str:
+    """What the buyer asks, between quotation marks, with its place."""
     passage = slot.passage
-    client = passage.client_alias or passage.client
-    if passage.kind == "response" and client and fold(client) not in fold(text):
-        return f"{text[:-1]} (référence : {typeset(client)}){text[-1]}"
-    return text
+    name = passage.text.split(" – ", 1)[0]
+    page = f", p. {passage.page}" if passage.page is not None else ""
+    return f"L'acheteur demande ({name}{page}) : « {slot.excerpt.rstrip('.')} »."
 
 
-def _gap(brief: SectionBrief, point: Point) -> str:
-    subjects = [fold(text) for text in (point.text, brief.title, brief.chapter)]
+def _led(lines: Sequence[_Line]) -> Iterator[Sentence]:
+    """Sentences as printed: typography, and for whom it was done, said once for what follows."""
+    seen: set[str] = set()
+    before = ""
+    for line in lines:
+        passage = line.slot.passage
+        client = (passage.client_alias or passage.client or "") if passage.kind == "response" else ""
+        text = line.text
+        if fold(text) in seen:
+            continue
+        seen.add(fold(text))
+        if client and client != before and fold(client) not in fold(text):
+            text = f"{for_client(client)}{_after(text)}"
+        before = client
+        yield Sentence(
+            text=typeset(text),
+            passages=tuple(p.id for p in line.passages),
+            claim=line.slot.claim,
+            wording="model" if line.wording == "model" else "source",
+        )
+
+
+def for_client(name: str) -> str:
+    """« Pour le Centre hospitalier de X », « Pour l'Agence Y », « Pour un organisme … »."""
+    article = next((article for pattern, article in _FOR if pattern.search(fold(name))), None)
+    return f"Pour notre client {name}" if article is None else f"Pour {article}{name}"
+
+
+def _after(text: str) -> str:
+    """« , le reste » where the first word is an ordinary one that loses its capital, « : Reste » elsewhere."""
+    first = fold(re.split(r"[\s'’]", text, maxsplit=1)[0])
+    ordinary = first in NUMBER_WORDS or first in _ORDINARY
+    return f", {text[:1].lower()}{text[1:]}" if ordinary else f" : {text}"
+
+
+def _role(brief: SectionBrief, point: Point | None) -> str:
+    subjects = [fold(text) for text in (point.text if point else "", brief.title, brief.chapter)]
     roles = (role for subject in subjects for pattern, role in _ROLES if re.search(pattern, subject))
-    role = next(roles, "direction de projet")
+    return next(roles, "direction de projet")
+
+
+def _gap(brief: SectionBrief, point: Point, promise: Promise | None) -> str:
     part = f" ({point.part})" if point.part else ""
+    whom = f"— à demander à : {_role(brief, point)}]"
+    if promise is None:
+        return typeset(
+            f"[À COMPLÉTER : que répond l'entreprise au point « {point.text} »{part}, "
+            f"et quel document le prouve ? {whom}"
+        )
+    passage = promise.passage
+    where = join_french([passage.client_alias or passage.client or passage.document, *filter(None, [passage.date])])
     return typeset(
-        f"[À COMPLÉTER : que répond l'entreprise au point « {point.text} »{part}, et quel document le prouve ? "
-        f"— à demander à : {role}]"
+        f"[À COMPLÉTER : pour le point « {point.text} »{part}, l'entreprise prend-elle pour ce marché l'engagement "
+        f"déjà pris ({where}) : « {promise.text.rstrip('.')} » ? {whom}"
     )
-
-
-def _name(brief: SectionBrief, point: int) -> str:
-    return f"{brief.number}-{point + 1}"

@@ -227,6 +227,9 @@ def fact(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
         ("effectif", _team),
         ("engagement", _service_level),
         ("enonce", _policy),
+        ("parade", _risk),
+        ("realise", _responsibility),
+        ("duree_mois", _stage),
         ("moyen", _means),
     )
     for key, form in forms:
@@ -273,7 +276,28 @@ def _service_level(record: Mapping[str, Any], today: dt.date) -> tuple[str, list
 
 
 def _policy(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
-    return f"Politique {record.get('theme', '')}".strip(), [str(line) for line in record["enonce"]]
+    theme = str(record.get("theme", ""))
+    title = theme[:1].upper() + theme[1:] if theme.startswith("feuille de route") else f"Politique {theme}".strip()
+    return title, [str(line) for line in record["enonce"]]
+
+
+def _risk(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
+    return f"Risque : {record.get('risque', '')}", [str(record["parade"])]
+
+
+def _responsibility(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
+    roles = (("Réalise", "realise"), ("Approuve", "approuve"), ("Consulté", "consulte"), ("Informé", "informe"))
+    cells = [f"{name} : {record[key]}" for name, key in roles if record.get(key)]
+    activity = str(record.get("activite", ""))
+    return f"Responsabilités : {activity}", [f"Activité : {activity} ; {' ; '.join(cells)}"]
+
+
+def _stage(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
+    first, months = int(record.get("debut_mois", 1)), int(record["duree_mois"])
+    span = f"mois {first} à {first + months - 1}" if months > 1 else f"mois {first}"
+    return f"Calendrier : {record.get('etape', '')}", [
+        f"Étape : {record.get('etape', '')} ; Période : {span} ; Jalon : {record.get('jalon', '')}"
+    ]
 
 
 def _means(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:

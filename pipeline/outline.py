@@ -1,11 +1,23 @@
-"""Tender -> the briefs of the sections to draft, in the buyer's order."""
+"""Tender -> the briefs of the sections to draft, in the buyer's order, and of the other documents to hand in."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pipeline.errors import MemoireError, PlanMissingError
-from pipeline.records import PlanNode, Point, SectionBrief
+from pipeline.french import fold
+from pipeline.records import Deliverable, PlanNode, Point, SectionBrief, Tender
+
+PAGE_WORDS = 400
+"""Words of a full page of text at 10.5 points with headings; tables and figures take the rest of the buyer's limit."""
+TEXT_SHARE = 0.6
+"""Part of the buyer's pages left to text; tables, figures and headings have the others."""
+_LIMIT = re.compile(
+    r"\b(?:maximum (?:de )?|limite[es]* a |au plus |n?e (?:doi(?:t|vent)|devra|devront|peut|peuvent)? ?(?:pas )?"
+    r"(?:depasser|exceder|compter plus de) )(\d{1,3}) pages\b|\b(\d{1,3}) pages (?:au plus|au maximum|maximum|maxi)\b"
+)
+_ANSWER = re.compile(r"\bmemoire|\boffre technique|\breponse")
 
 
 def outline(plan: Sequence[PlanNode]) -> list[SectionBrief]:
@@ -55,3 +67,40 @@ def chosen(briefs: Sequence[SectionBrief], numbers: Sequence[str]) -> list[Secti
                 remedy=f"Sections : {', '.join(b.number for b in briefs)}.",
             )
     return kept
+
+
+def page_limit(tender: Tender) -> int | None:
+    """Most pages the mémoire may have, where a rule of form says so; the rule that names the mémoire is preferred."""
+    rules = [fold(rule) for rule in tender.format_rules]
+    for rule in sorted(rules, key=lambda rule: not _ANSWER.search(rule)):
+        match = _LIMIT.search(rule)
+        if match:
+            return int(match[1] or match[2])
+    return None
+
+
+def briefs_of(tender: Tender) -> list[SectionBrief]:
+    """The outline with what holds for every section: the distinctions asked for, and a share of the pages in proportion
+    to its points."""
+    briefs = outline(tender.plan)
+    pages = page_limit(tender)
+    per_point = pages * TEXT_SHARE * PAGE_WORDS / sum(len(brief.points) for brief in briefs) if pages else 0
+    return [
+        brief.model_copy(
+            update={
+                "distinctions": tender.distinctions,
+                "words": round(per_point * len(brief.points)) if pages else None,
+            }
+        )
+        for brief in briefs
+    ]
+
+
+def deliverable_plan(item: Deliverable) -> tuple[PlanNode, ...]:
+    """A document to hand in as a plan of one section a point, or a single one where it has none."""
+    title = PlanNode(number=item.code, title=item.title, level=1, prefix=item.code + " –")
+    points = tuple(
+        PlanNode(number=f"{item.code}.{n}", title=text, level=2, prefix=str(n))
+        for n, text in enumerate(item.points, start=1)
+    )
+    return (title, *points)

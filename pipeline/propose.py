@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pipeline import prompts
 from pipeline.french import fold, fold_spaces
-from pipeline.llm import LanguageModel
+from pipeline.llm import LanguageModel, answers
 from pipeline.records import Block, Criterion, Document, Origin, PlanNode, Tender
 from pipeline.tender.classify import of_kind
 from pipeline.tender.links import find_links
@@ -76,7 +76,7 @@ def propose(tender: Tender, documents: Sequence[Document], model: Callable[[], L
     for question, blocks in asked:
         text = "\n".join(fold_spaces(block.text) for block in blocks)
         prompt = prompts.render("read.propose", wanted=question.wanted, passage=text)
-        reply = writer.write([replace(prompt, grammar=question.grammar)], MAX_TOKENS)[0]
+        reply = answers(writer, [replace(prompt, grammar=question.grammar)], MAX_TOKENS)[0]
         value = _value(question.field, list(_quotes(reply.text, blocks)))
         if value:
             found[question.field] = value

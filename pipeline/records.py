@@ -6,7 +6,7 @@ code points; an empty tuple means "none found", never "not looked for".
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -314,18 +314,24 @@ class SectionBrief(Record):
     points: tuple[Point, ...]
     expected: str | None = None
     evidence: str | None = None
+    distinctions: tuple[str, ...] = ()
+    """What the buyer asks to keep apart, in the buyer's words."""
+    words: int | None = None
+    """Most words it may have, from the buyer's limit of pages; ``None`` where there is none."""
 
 
-Claim = Literal["asked", "fact", "experience", "commitment", "quote"]
-"""What a sentence may claim, by the kind of passage it rests on; ``quote`` is the source's own wording."""
+Claim = Literal["asked", "fact", "experience", "commitment", "method"]
+"""What a sentence may claim, by the passage it rests on (pipeline/claims.py)."""
 
 
 class Sentence(Record):
-    """One sentence and the passages that prove it (at least one, except in a gap)."""
+    """One sentence and the passages that prove it (at least one)."""
 
     text: str
     passages: tuple[str, ...]
     claim: Claim
+    wording: Literal["model", "source"] = "model"
+    """Who worded it: the model, or the passage itself."""
 
 
 class Paragraph(Record):
@@ -333,14 +339,38 @@ class Paragraph(Record):
 
     id: str
     """``<section>-<ordinal>``, unique in the mémoire."""
-    point: int
-    """Index into the brief's points."""
+    point: int | None
+    """Index into the brief's points; ``None`` for a question about the whole section."""
     sentences: tuple[Sentence, ...] = ()
     gap: str | None = None
     """The « [À COMPLÉTER : …] » text where no sentence could be proven."""
+    distinction: str | None = None
+    """Which of the distinctions the buyer asks for it falls under, as printed; ``None`` where none is asked."""
 
 
-FindingKind = Literal["figure", "name", "claim", "language", "client", "empty", "citation", "gap", "echo", "stale"]
+class Answer(Record):
+    """How a section answers a requirement: by a paragraph of it, or by a sentence of the library word for word."""
+
+    requirement: str
+    """Its identifier."""
+    sentence: Sentence
+    paragraph: str | None = None
+    """The paragraph that holds the sentence; ``None`` where only the table of requirements does."""
+
+
+class Exchange(Record):
+    """What the model was given for one sentence, what it wrote, and why that was refused."""
+
+    point: int
+    passage: str
+    excerpt: str
+    replies: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+
+
+FindingKind = Literal[
+    "figure", "name", "claim", "language", "client", "empty", "citation", "gap", "echo", "stale", "repeat", "commitment"
+]
 
 
 class Finding(Record):
@@ -367,8 +397,15 @@ class Section(Record):
     inputs_sha256: str
     """Hash of brief, model, prompts, settings and offered passages: equal means nothing to redo."""
     seconds: float = Field(ge=0)
+    """From the first of its sentences asked to the last; sections advance together, so these overlap."""
     tokens: int = Field(ge=0)
     """Tokens decoded."""
+    answers: tuple[Answer, ...] = ()
+    """Requirements it answers."""
+    exchanges: tuple[Exchange, ...] = ()
+    """In the order of writing."""
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Settings of drafting, retrieval and model it was made with, by group."""
 
 
 class TableRow(Record):
@@ -378,7 +415,18 @@ class TableRow(Record):
     source: Passage | None = None
 
 
-TableKind = Literal["components", "support", "certificates", "service_levels", "teams", "references", "deliverables"]
+TableKind = Literal[
+    "components",
+    "support",
+    "certificates",
+    "service_levels",
+    "teams",
+    "responsibilities",
+    "references",
+    "risks",
+    "planning",
+    "deliverables",
+]
 
 
 class Table(Record):
@@ -392,20 +440,29 @@ class Table(Record):
     rows: tuple[TableRow, ...]
 
 
+Conformity = Literal["yes", "confirm", "open"]
+"""Proven by a commitment of the firm with every figure asked; answered, to be confirmed by a person; not answered."""
+
+
 class Compliance(Record):
     """A requirement and what the document makes of it."""
 
     requirement: Requirement
     section: str
-    """Number of the section it is linked to, or else that refers to it; empty where there is none."""
-    answered: bool
-    """Whether a paragraph of the document refers to it."""
+    """Number of the section that answers it, or else where it belongs; empty where the plan has no place for it."""
+    answer: Sentence | None = None
+    paragraph: str | None = None
+    """The paragraph that holds the answer; ``None`` where only the table of requirements does."""
+    conformity: Conformity = "open"
 
 
 class Memoire(Record):
     """The whole answer in the buyer's order; a node without a section is still to be drafted."""
 
     title: str
+    """Object of the contract."""
+    kind: str = "Mémoire technique"
+    """What the document is, as printed."""
     buyer: str | None
     reference: str | None
     plan: tuple[PlanNode, ...]

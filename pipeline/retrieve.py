@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -141,16 +142,23 @@ def spread(hits: Sequence[Hit], k: int, per_page: int) -> list[Hit]:
     return [*first, *later][:k]
 
 
+@lru_cache(maxsize=4096)
 def expanded(query: str) -> str:
     """The query with the words of the acronyms it holds, and the acronyms of the words (prompts/lists/acronyms.txt)."""
     found: list[str] = []
     said = fold(query)
-    for acronym, _, meaning in (line.partition("=") for line in word_list("acronyms")):
-        acronym, meaning = acronym.strip(), meaning.strip()
-        spelled = re.search(rf"(?<!\w){re.escape(acronym)}(?!\w)", query) is not None
-        if spelled != (fold(meaning) in said):
+    for acronym, pattern, meaning, folded in _acronyms():
+        spelled = pattern.search(query) is not None
+        if spelled != (folded in said):
             found.append(meaning if spelled else acronym)
     return " – ".join([query, *found])
+
+
+@cache
+def _acronyms() -> list[tuple[str, re.Pattern[str], str, str]]:
+    """(acronym, pattern that finds it, meaning, meaning folded)."""
+    pairs = ([part.strip() for part in line.split("=", 1)] for line in word_list("acronyms"))
+    return [(acro, re.compile(rf"(?<!\w){re.escape(acro)}(?!\w)"), meaning, fold(meaning)) for acro, meaning in pairs]
 
 
 def relevance(hit: Hit, point: str, index: Index) -> float:

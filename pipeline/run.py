@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline import weights
+from pipeline.attribute import Sources, attribute
 from pipeline.clients import secret_forms
 from pipeline.coverage import compliance, cover
-from pipeline.draft import Progress, Sources, draft_section
+from pipeline.draft import Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
-from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError
+from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError, MemoireError
 from pipeline.export.text import to_html, to_markdown
 from pipeline.export.word import to_docx
 from pipeline.index import Index
@@ -23,12 +24,26 @@ from pipeline.ingest import Files, Ingested, identity, ingest
 from pipeline.ingest import Progress as IndexProgress
 from pipeline.inventory import Inventory, inventory
 from pipeline.library import read_facts
-from pipeline.llm import LanguageModel, LlamaCpp
-from pipeline.outline import chosen, outline
+from pipeline.llm import LanguageModel
+from pipeline.llm.llamacpp import LlamaCpp
+from pipeline.llm.server import OpenAiServer
+from pipeline.outline import briefs_of, chosen, deliverable_plan, outline
 from pipeline.propose import kept, propose
 from pipeline.readers import read_all
 from pipeline.readers.docx import read_docx
-from pipeline.records import Change, Conflict, CoverageReport, Hit, Memoire, Section, SectionBrief, SourceKind, Tender
+from pipeline.records import (
+    Change,
+    Conflict,
+    CoverageReport,
+    Deliverable,
+    Hit,
+    Memoire,
+    PlanNode,
+    Section,
+    SectionBrief,
+    SourceKind,
+    Tender,
+)
 from pipeline.rerank import CrossEncoder, LateInteraction
 from pipeline.retrieve import EVERYTHING, Filters, Reranker, retrieve
 from pipeline.settings import Settings, SplitSettings
@@ -155,12 +170,21 @@ def library_of(dossiers: Sequence[Dossier], embedder: Embedder, settings: Settin
     used = {
         name
         for dossier in dossiers
-        for section in _drafted(dossier, read_consultation(dossier))
+        for section in _drafted(dossier, read_consultation(dossier).plan)
         for paragraph in section.paragraphs
         for sentence in paragraph.sentences
         for name in sentence.passages
     }
     return inventory(index, used, dt.date.today(), settings.library.stale_months)
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """A section as it now stands."""
+
+    section: Section
+    path: Path | None
+    """Where it was written; ``None`` where nothing had to be done."""
 
 
 def draft_dossier(
@@ -170,46 +194,72 @@ def draft_dossier(
     model: Callable[[], LanguageModel],
     settings: Settings,
     *,
+    deliverable: str | None = None,
     force: bool = False,
+    choosing: IndexProgress | None = None,
     progress: Callable[[Progress], None] | None = None,
-) -> Iterator[tuple[SectionBrief, Section, Path | None]]:
-    """Draft the sections named, or all; yields each as it is saved, with ``None`` where nothing had to be done.
+) -> Iterator[Drafted]:
+    """Draft the sections named, or all, of the mémoire or of a deliverable; yields each as it is saved.
 
-    ``model`` is called once, when the first section needs it. Interrupting loses at most the section in hand.
+    ``model`` is called once, when the first section needs it. Interrupting loses at most the sections in hand.
     """
     tender = read_consultation(dossier)
-    briefs = chosen(outline(tender.plan), sections)
+    plan = briefs_of(tender) if deliverable is None else outline(deliverable_plan(_deliverable(tender, deliverable)))
+    briefs = chosen(plan, sections)
     index = load_index(dossier, embedder, settings)
     today = dt.date.today()
-    clients = read_facts(dossier.library(), today).clients
-    sources = Sources(index, embedder, secret_forms(clients), today)
+    sources = Sources(index, embedder, secret_forms(read_facts(dossier.library(), today).clients), today)
+    requirements = tender.requirements if deliverable is None else ()
+    places = {link.source: link.target for link in tender.links if link.kind == "requirement"}
     writer = model()
     with dossier.lock():
+        given = attribute(plan, requirements, places, sources, settings, choosing)
+        wanted: list[SectionBrief] = []
         for brief in briefs:
             previous = None if force else read_draft(dossier, brief.number)
-            section = draft_section(brief, sources, writer, settings, progress, previous)
-            yield brief, section, None if section is previous else write_draft(dossier, section)
+            if previous and previous.inputs_sha256 == inputs_fingerprint(brief, given[brief.number], writer, settings):
+                yield Drafted(previous, None)
+            else:
+                wanted.append(brief)
+        if wanted:
+            dossier.note("schedule", sections=[brief.number for brief in wanted], parallel=settings.llm.parallel)
+        for section in draft_sections(wanted, given, sources, writer, settings, progress):
+            yield Drafted(section, write_draft(dossier, section))
 
 
-def memoire_of(dossier: Dossier, passage_chars: int = SplitSettings().passage_chars) -> Memoire:
-    """The answer as it stands: the imposed plan, whatever is drafted, and the tables of what is drafted."""
+def _deliverable(tender: Tender, code: str) -> Deliverable:
+    """The document to hand in of this code. Raises MemoireError where the buyer asks for none such."""
+    found = next((item for item in tender.deliverables if item.code.lower() == code.lower()), None)
+    if found is None:
+        codes = ", ".join(item.code for item in tender.deliverables)
+        raise MemoireError(f"Le livrable « {code} » n'est pas demandé", remedy=f"Livrables : {codes or 'aucun'}.")
+    return found
+
+
+def memoire_of(
+    dossier: Dossier, passage_chars: int = SplitSettings().passage_chars, deliverable: str | None = None
+) -> Memoire:
+    """The answer as it stands, or a deliverable: its plan, whatever is drafted, and the tables of what is drafted."""
     tender = read_consultation(dossier)
-    sections = _drafted(dossier, tender)
+    item = _deliverable(tender, deliverable) if deliverable else None
+    plan = deliverable_plan(item) if item else tender.plan
+    sections = _drafted(dossier, plan)
     catalogue = read_catalogue(dossier.library(), dt.date.today(), passage_chars) if sections else Catalogue()
     return Memoire(
         title=_capital(tender.object or dossier.root.name),
+        kind=f"{item.code} – {item.title}" if item else "Mémoire technique",
         buyer=tender.buyer,
         reference=tender.reference,
-        plan=tender.plan,
+        plan=plan,
         sections=sections,
         tables=section_tables(sections, catalogue, tender),
-        compliance=compliance(tender, sections) if sections else (),
+        compliance=compliance(tender, sections) if sections and not item else (),
     )
 
 
-def _drafted(dossier: Dossier, tender: Tender) -> tuple[Section, ...]:
+def _drafted(dossier: Dossier, plan: Sequence[PlanNode]) -> tuple[Section, ...]:
     """The sections drafted so far, in plan order."""
-    found = (read_draft(dossier, brief.number) for brief in outline(tender.plan))
+    found = (read_draft(dossier, brief.number) for brief in outline(plan))
     return tuple(section for section in found if section is not None)
 
 
@@ -217,10 +267,10 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def export_dossier(dossier: Dossier, target: Path | None, form: Format) -> Path:
-    """Write the document whole; returns where."""
-    memoire = memoire_of(dossier)
-    path = target or dossier.export / f"memoire.{form}"
+def export_dossier(dossier: Dossier, target: Path | None, form: Format, deliverable: str | None = None) -> Path:
+    """Write the document whole, the mémoire or a deliverable; returns where."""
+    memoire = memoire_of(dossier, deliverable=deliverable)
+    path = target or dossier.export / f"{deliverable or 'memoire'}.{form}"
     if not path.parent.is_dir():
         raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
     content = {
@@ -287,17 +337,29 @@ def load_reranker(embedder: FolderEmbedder, settings: Settings) -> Reranker | No
     return LateInteraction(embedder) if name == "late" else CrossEncoder(Path(name).expanduser())
 
 
-def load_model(settings: Settings) -> LlamaCpp:
-    """The language model the settings name, verified."""
+def load_model(settings: Settings) -> LlamaCpp | OpenAiServer:
+    """The language model the settings name: a server's, or a verified file in process."""
+    llm = settings.llm
+    if llm.url:
+        return OpenAiServer(
+            llm.url,
+            llm.model,
+            key=llm.key.get_secret_value(),
+            parallel=llm.parallel,
+            timeout=llm.timeout,
+            retries=llm.retries,
+            style="section" if llm.style == "auto" else llm.style,
+        )
     manifest = weights.load_manifest(settings.models.folder)
-    entry = manifest.find(settings.llm.model)
-    path = weights.verified(manifest, settings.llm.model)
+    entry = manifest.find(llm.model)
+    path = weights.verified(manifest, llm.model)
     return LlamaCpp(
         path,
         entry.sha256,
         manifest.chat(entry),
-        context=min(settings.llm.context, entry.context),
-        threads=settings.llm.threads,
-        parallel=settings.llm.parallel,
-        memory_margin=settings.llm.memory_margin,
+        context=min(llm.context, entry.context),
+        threads=llm.threads,
+        parallel=llm.parallel,
+        memory_margin=llm.memory_margin,
+        style=entry.style if llm.style == "auto" else llm.style,
     )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.errors import SettingsError
@@ -78,6 +78,16 @@ class LlmSettings(_Group):
     """Tokens the model sees at once; prompts here stay under 1,200."""
     parallel: int = Field(default=8, ge=1, le=64)
     """Answers decoded together; 8 gave 2.6 times the throughput of 1 on two cores (FINDINGS), more gained little."""
+    style: Literal["auto", "point", "section"] = "auto"
+    """How the model is asked (pipeline/llm); auto: as its manifest entry says, « section » for a server."""
+    url: str = ""
+    """Root of a server of the OpenAI protocol (llama-server, vLLM) on the firm's machines; empty: in process."""
+    key: SecretStr = SecretStr("")
+    """The server's key; best given by the environment variable MEMOIRE_LLM__KEY."""
+    timeout: float = Field(default=60.0, gt=0)
+    """Longest wait for one token of a server, in seconds."""
+    retries: int = Field(default=3, ge=0)
+    """How often a request that a server could not take is sent again."""
     memory_margin: float = Field(default=1.2, ge=1.0)
     """Free memory asked for, as a multiple of the file's size (weights plus keys, values and buffers)."""
 
@@ -87,8 +97,13 @@ class DraftSettings(_Group):
     """Passages a point may rest on: one sentence each."""
     relevance_floor: float = Field(default=0.31, ge=-1, le=2)
     """Relevance (pipeline/retrieve.py) under which a passage does not speak of the point; evals/LOG.md says why."""
+    answer_floor: float = Field(default=0.43, ge=-1, le=2)
+    """The same for the answer to a requirement: of 82 answers read on the sample dossier nearly all above it are right,
+    one in two from the other floor to this one."""
     max_tokens: int = Field(default=96, ge=16)
     """Longest answer to one passage, in tokens."""
+    section_tokens: int = Field(default=1200, ge=128)
+    """The same for a section at once, for models asked so."""
     retries: int = Field(default=1, ge=0)
     """How often a sentence that fails a check is asked again with the finding told to the model."""
 

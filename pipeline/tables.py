@@ -47,9 +47,26 @@ _ASKED: tuple[tuple[TableKind, re.Pattern[str], re.Pattern[str]], ...] = (
         re.compile(r"roles? et responsabilites|organisation de l'equipe|moyens humains"),
     ),
     (
+        "responsibilities",
+        re.compile(r"\braci\b|matrice des (?:roles|responsabilites)|repartition des (?:roles|responsabilites|taches)"),
+        re.compile(r"roles? et (?:des )?responsabilites|gouvernance (?:globale|du projet|du partenariat)"),
+    ),
+    (
         "references",
         re.compile(r"references? (?:comparable|similaire|client)|en production|menee par le candidat|experience"),
         re.compile(r"references? (?:comparable|similaire|client)|retours? d'experience"),
+    ),
+    (
+        "risks",
+        re.compile(r"registre des risques|\b(?:premiers|principaux) risques|matrice des risques|risques avec leur"),
+        re.compile(r"(?:gestion|traitement|maitrise|analyse|cartographie) des risques"),
+    ),
+    (
+        "planning",
+        re.compile(r"planning|calendrier|echeancier|diagramme de gantt|jalons?"),
+        re.compile(
+            r"planning|calendrier|echeancier|etapes? de (?:recherche|realisation)|jalons?|sequence par sequence"
+        ),
     ),
     (
         "deliverables",
@@ -65,7 +82,10 @@ _TITLES: Mapping[TableKind, str] = {
     "certificates": "Certificats et qualifications en cours de validité",
     "service_levels": "Engagements de service",
     "teams": "Équipes mobilisables",
+    "responsibilities": "Répartition des responsabilités (RACI)",
     "references": "Références",
+    "risks": "Risques et parades",
+    "planning": "Étapes et jalons",
     "deliverables": "Livrables demandés",
 }
 _HEADERS: Mapping[TableKind, tuple[str, ...]] = {
@@ -74,7 +94,10 @@ _HEADERS: Mapping[TableKind, tuple[str, ...]] = {
     "certificates": ("Intitulé", "Numéro", "Périmètre", "Valable jusqu'au"),
     "service_levels": ("Service", "Indicateur", "Engagement", "Conditions"),
     "teams": ("Équipe", "Effectif", "Responsable", "Présence"),
+    "responsibilities": ("Activité", "Réalise (R)", "Approuve (A)", "Consulté (C)", "Informé (I)"),
     "references": ("Client", "Période", "Objet", "Résultats"),
+    "risks": ("Risque", "Probabilité", "Impact", "Parade", "Responsable"),
+    "planning": ("Étape", "Période (mois)", "Jalon"),
     "deliverables": ("Code", "Livrable", "Contenu demandé"),
 }
 RESULTS = 2
@@ -124,6 +147,9 @@ def _kind(record: Mapping[str, Any], today: dt.date) -> TableKind | None:
         ("nommable", "references"),
         ("effectif", "teams"),
         ("engagement", "service_levels"),
+        ("parade", "risks"),
+        ("realise", "responsibilities"),
+        ("duree_mois", "planning"),
     )
     return next((kind for field, kind in by_field if field in record), None)
 
@@ -218,6 +244,13 @@ def _cells(entry: Entry) -> tuple[str, ...]:
             return text("service"), text("indicateur"), text("engagement"), text("conditions")
         case "teams":
             return text("fonction"), text("effectif"), text("responsable"), text("presence")
+        case "responsibilities":
+            return text("activite"), text("realise"), text("approuve"), text("consulte"), text("informe")
+        case "risks":
+            return text("risque"), text("probabilite"), text("impact"), text("parade"), text("responsable")
+        case "planning":
+            first, months = int(fields.get("debut_mois", 1)), int(fields["duree_mois"])
+            return text("etape"), f"{first} à {first + months - 1}" if months > 1 else str(first), text("jalon")
         case _:
             client = text("client") if fields["nommable"] else text("designation_publique")
             years = f"{text('debut')}-{text('fin')}"

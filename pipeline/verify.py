@@ -161,11 +161,12 @@ def _number(text: str) -> float:
 def _figures(sentence: str, source: str) -> Iterator[Remark]:
     offered = quantities(source)
     for quantity in quantities(sentence):
-        if not any(_same(quantity, other) for other in offered):
+        if not any(same(quantity, other) for other in offered):
             yield Remark("figure", f"« {quantity.shown} » n'est pas dans la source.")
 
 
-def _same(said: Quantity, offered: Quantity) -> bool:
+def same(said: Quantity, offered: Quantity) -> bool:
+    """Whether a quantity says what another does; a year is said by a date of that year."""
     if said.unit == offered.unit == "date":
         return offered.value.startswith(said.value)
     if said.unit in ("", "%") and offered.unit == "date" and len(said.value) == 4 and not said.unit:

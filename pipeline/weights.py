@@ -75,7 +75,7 @@ class Model(_Entry):
     context: int = Field(ge=128)
     dimension: int = 0
     chat: str = "chatml"
-    style: Literal["point"] = "point"
+    style: Literal["point", "section"] = "point"
     source: tuple[Source, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from pipeline.embed import Embedder, Role, Vectors, unit
 from pipeline.french import stems
 from pipeline.index import Index
 from pipeline.ingest import put_passages
-from pipeline.llm import Prompt, Reply
+from pipeline.llm import Feed, Prompt, Reply, Style, Tick
 from pipeline.records import Passage
 from pipeline.store import Store
 
@@ -41,16 +41,17 @@ def index_of(passages: Sequence[Passage], embedder: Embedder) -> Index:
 class ScriptedModel:
     """Answers from a function of the prompt, and keeps the history of what was asked."""
 
-    def __init__(self, answer: Callable[[Prompt], str] | Sequence[str]) -> None:
+    def __init__(self, answer: Callable[[Prompt], str] | Sequence[str], style: Style = "point") -> None:
         self.asked: list[Prompt] = []
         self.name = "scripted"
         self.sha256 = "0" * 64
+        self.style: Style = style
         queue = None if callable(answer) else list(answer)
         self._answer: Callable[[Prompt], str] = answer if callable(answer) else lambda _: queue.pop(0)  # type: ignore[union-attr]
 
-    def write(
-        self, prompts: Sequence[Prompt], max_tokens: int, progress: Callable[[int], None] | None = None
-    ) -> list[Reply]:
-        self.asked.extend(prompts)
-        replies = [self._answer(prompt) for prompt in prompts]
-        return [Reply(text=text, tokens=len(text.split()), complete=True) for text in replies]
+    def stream(self, feed: Feed, max_tokens: int, progress: Tick | None = None) -> Iterator[tuple[int, Reply]]:
+        while (given := feed()) is not None:
+            key, prompt = given
+            self.asked.append(prompt)
+            text = self._answer(prompt)
+            yield key, Reply(text=text, tokens=len(text.split()), complete=True)

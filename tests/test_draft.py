@@ -6,15 +6,17 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 import pytest
+from pydantic import SecretStr
 
 from pipeline import prompts
+from pipeline.attribute import Sources, attribute
 from pipeline.clients import mask, masked
-from pipeline.draft import Sources, draft_section
+from pipeline.draft import draft_sections, inputs_fingerprint
 from pipeline.errors import PlanMissingError, PromptError
 from pipeline.llm import Prompt
 from pipeline.outline import chosen, outline
-from pipeline.records import Passage, PlanNode, PlanPart, SectionBrief
-from pipeline.settings import DraftSettings, Settings
+from pipeline.records import Passage, PlanNode, PlanPart, Section, SectionBrief
+from pipeline.settings import DraftSettings, LlmSettings, Settings
 from tests.fakes import HashEmbedder, ScriptedModel, index_of
 
 SECRETS = (
@@ -69,15 +71,20 @@ def echo(prompt: Prompt) -> str:
     return prompt.request.split("Extrait : ")[1].split("\n")[0]
 
 
+def draft_one(brief: SectionBrief, sources: Sources, model: ScriptedModel, chosen_settings: Settings) -> Section:
+    given = attribute([brief], (), {}, sources, chosen_settings)
+    return next(draft_sections([brief], given, sources, model, chosen_settings))
+
+
 def write(brief: SectionBrief, sources: Sources, answer: Callable[[Prompt], str] | Sequence[str], **draft: object):  # type: ignore[no-untyped-def]
     model = ScriptedModel(answer)
-    return draft_section(brief, sources, model, settings(**draft)), model
+    return draft_one(brief, sources, model, settings(**draft)), model
 
 
 def test_each_sentence_carries_a_passage_that_is_kept_with_the_section(brief: SectionBrief, sources: Sources) -> None:
     section, _ = write(brief, sources, echo)
     said = section.paragraphs[0].sentences
-    assert [sentence.claim for sentence in said] == ["commitment", "experience", "experience", "asked"]
+    assert [sentence.claim for sentence in said] == ["commitment", "experience", "experience"]
     known = {passage.id for passage in section.passages}
     assert all(set(sentence.passages) <= known for sentence in said)
     assert section.findings[0].kind == "gap"
@@ -86,16 +93,18 @@ def test_each_sentence_carries_a_passage_that_is_kept_with_the_section(brief: Se
 def test_the_experience_of_another_client_is_shown_as_such(brief: SectionBrief, sources: Sources) -> None:
     section, _ = write(brief, sources, echo)
     texts = [sentence.text for sentence in section.paragraphs[0].sentences]
-    assert any(text.endswith("(référence : Centre hospitalier de Montferrac).") for text in texts)
+    assert "L’astreinte de Montferrac a traité 31 appels en 2025." in " ".join(texts) or any(
+        text.startswith("Pour le Centre hospitalier de Montferrac, l’astreinte") for text in texts
+    )
 
 
 def test_what_has_expired_is_not_used_and_old_sheets_are_told(brief: SectionBrief) -> None:
     expired = passage(90, "firm", "Notre astreinte est certifiée par un organisme.", "Astreintes", until="2026-03-31")
-    old = passage(91, "component", "Cette astreinte logicielle appelle les équipes.", "Astreintes", date="2025-06-01")
+    old = passage(91, "component", "L'astreinte logicielle appelle les équipes.", "Astreintes", date="2025-06-01")
     embedder = HashEmbedder()
     made = [*PASSAGES, expired, old]
     today = dt.date(2026, 11, 22)
-    section = draft_section(
+    section = draft_one(
         brief, Sources(index_of(made, embedder), embedder, SECRETS, today), ScriptedModel(echo), Settings()
     )
     assert "p90" not in {p.id for p in section.passages}
@@ -103,7 +112,7 @@ def test_what_has_expired_is_not_used_and_old_sheets_are_told(brief: SectionBrie
         "component.docx : faits de juin 2025, de plus de 12 mois : à vérifier."
     ]
     before = Sources(index_of(made, embedder), embedder, SECRETS, dt.date(2026, 3, 31))
-    assert "p90" in {p.id for p in draft_section(brief, before, ScriptedModel(echo), Settings()).passages}
+    assert "p90" in {p.id for p in draft_one(brief, before, ScriptedModel(echo), Settings()).passages}
 
 
 def test_a_confidential_client_is_masked_before_the_model_sees_it(brief: SectionBrief, sources: Sources) -> None:
@@ -157,12 +166,19 @@ def test_an_instruction_in_a_passage_changes_nothing(brief: SectionBrief) -> Non
     assert "0 minute" not in section.model_dump_json()
 
 
-def test_unchanged_inputs_are_not_drafted_again(brief: SectionBrief, sources: Sources) -> None:
-    section, _ = write(brief, sources, echo)
-    model = ScriptedModel(echo)
-    assert draft_section(brief, sources, model, settings(), previous=section) is section
-    assert model.asked == []
-    assert draft_section(brief, sources, model, settings(sources_per_point=1), previous=section) is not section
+def test_the_fingerprint_follows_what_a_section_depends_on(brief: SectionBrief, sources: Sources) -> None:
+    section, model = write(brief, sources, echo)
+
+    def fingerprint(chosen_settings: Settings, writer: ScriptedModel) -> str:
+        given = attribute([brief], (), {}, sources, chosen_settings)
+        return inputs_fingerprint(brief, given[brief.number], writer, chosen_settings)
+
+    assert fingerprint(settings(), model) == section.inputs_sha256
+    assert fingerprint(settings(sources_per_point=1), model) != section.inputs_sha256
+    assert fingerprint(settings(), ScriptedModel(echo, style="section")) != section.inputs_sha256
+    elsewhere = Settings(llm=LlmSettings(url="http://127.0.0.1:9", timeout=5, key=SecretStr("secret")))
+    assert fingerprint(elsewhere, model) == section.inputs_sha256
+    assert "secret" not in section.model_dump_json()
 
 
 def test_the_relevance_floor_decides_what_is_a_gap(brief: SectionBrief, sources: Sources) -> None:

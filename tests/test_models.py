@@ -11,7 +11,8 @@ import pytest
 from pipeline import machine
 from pipeline.embed import FolderEmbedder
 from pipeline.errors import MemoryShortError, ModelError
-from pipeline.llm import LlamaCpp, Prompt
+from pipeline.llm import Prompt, answers
+from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.weights import Manifest
 
 pytestmark = pytest.mark.weights
@@ -42,20 +43,20 @@ def test_answers_come_in_the_order_asked_and_are_reproducible(model: LlamaCpp) -
         nonlocal counted
         counted += tokens
 
-    replies = model.write(prompts, 24, count)
+    replies = answers(model, prompts, 24, count)
     for reply, place in zip(replies, places, strict=True):
         assert place in reply.text
         assert reply.complete
     assert counted >= sum(reply.tokens for reply in replies)
-    assert model.write(prompts, 24) == replies
+    assert answers(model, prompts, 24) == replies
 
 
 def test_what_prompts_share_is_evaluated_once(model: LlamaCpp) -> None:
     prompts = [Prompt(SYSTEM, EXAMPLES, f"Écris le nombre {number}.") for number in range(4)]
-    model.write(prompts[:1], 4)
-    before = model.evaluated
-    model.write(prompts[1:], 4)
-    assert model.evaluated - before < 3 * 40
+    answers(model, prompts[:1], 4)
+    before = model.usage.evaluated
+    answers(model, prompts[1:], 4)
+    assert model.usage.evaluated - before < 3 * 40
 
 
 def test_a_document_cannot_open_a_turn(model: LlamaCpp) -> None:
@@ -66,8 +67,8 @@ def test_a_document_cannot_open_a_turn(model: LlamaCpp) -> None:
 
 def test_a_prompt_too_long_is_refused(model: LlamaCpp) -> None:
     with pytest.raises(ModelError, match=r"llm\.context"):
-        model.write([Prompt(SYSTEM, (), "mot " * 2000)], 8)
-    assert model.write([Prompt(SYSTEM, EXAMPLES, "Capitale de la Grèce ?")], 16)[0].text
+        answers(model, [Prompt(SYSTEM, (), "mot " * 2000)], 8)
+    assert answers(model, [Prompt(SYSTEM, EXAMPLES, "Capitale de la Grèce ?")], 16)[0].text
 
 
 def test_too_little_memory_is_said_before_loading(
@@ -82,7 +83,7 @@ def test_too_little_memory_is_said_before_loading(
 def test_a_second_model_works_by_its_name(manifest: Manifest, model_path: Callable[[str], Path]) -> None:
     entry = manifest.find(SMALL)
     small = LlamaCpp(model_path(SMALL), entry.sha256, manifest.chat(entry), context=512, parallel=1)
-    assert "Paris" in small.write([Prompt(SYSTEM, EXAMPLES, "Capitale de la France ?")], 16)[0].text
+    assert "Paris" in answers(small, [Prompt(SYSTEM, EXAMPLES, "Capitale de la France ?")], 16)[0].text
     small.close()
 
 

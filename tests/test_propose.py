@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import prompts
-from pipeline.llm import LlamaCpp, Prompt
+from pipeline.llm import Prompt, answers
+from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.propose import _QUESTIONS, kept, propose
 from pipeline.records import Document, Tender
 from pipeline.tender.versions import origin_of
@@ -86,7 +87,7 @@ def test_a_grammar_holds_the_real_model_to_its_form(model_path: Callable[[str], 
     question = next(q for q in _QUESTIONS if q.field == "criteria")
     free = Prompt("Tu es bavard.", (), "Raconte une histoire.")
     held = Prompt("Tu es bavard.", (), "Raconte une histoire.", grammar=question.grammar)
-    loose, strict = model.write([free, held], 60)
+    loose, strict = answers(model, [free, held], 60)
     model.close()
     assert loose.text
     assert not loose.text.startswith("[")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.french import typeset
+from pipeline.french import french_date, join_french, typeset
 from pipeline.records import (
     Compliance,
+    Conformity,
     Memoire,
     Paragraph,
     Passage,
@@ -59,6 +60,10 @@ def sources(memoire: Memoire) -> Sources:
             for row in table.rows:
                 if row.source:
                     found.setdefault(row.source.id, row.source)
+        for answer in section.answers:
+            for name in answer.sentence.passages:
+                if name in known:
+                    found.setdefault(name, known[name])
     return Sources(tuple(found.values()), {name: number for number, name in enumerate(found, start=1)})
 
 
@@ -79,22 +84,64 @@ def cells(table: Table, row: TableRow, numbered: Sources) -> tuple[str, ...]:
 
 
 MATRIX = "Matrice de conformité"
-MATRIX_HEADER = ("Exigence", "Énoncé", "Caractère", "Section", "État")
-STATED = 220
+MATRIX_HEADER = ("Exigence", "Caractère", "Document, article et page", "Section", "Conformité")
+REQUIREMENTS_HEADER = ("Exigence", "Énoncé", "Notre réponse", "Source", "Conformité")
+CONFORMITY: Mapping[Conformity, str] = {"yes": "Conforme", "confirm": "À confirmer", "open": "À traiter"}
+STATED = 260
 """Characters shown of a requirement; the whole of it is in the buyer's document."""
 
 
 def matrix_row(row: Compliance) -> tuple[str, ...]:
     """A requirement as the matrix prints it."""
-    text = typeset(row.requirement.text)
-    state = "citée" if row.answered else "à traiter" if row.section else "non rattachée au plan"
+    item = row.requirement
+    article = f"« {item.article} »" if item.article else ""
+    where = ", ".join(filter(None, (item.document, article, f"p. {item.page}" if item.page is not None else "")))
     return (
-        row.requirement.id,
-        text if len(text) <= STATED else f"{text[:STATED].rsplit(' ', 1)[0]}…",
-        "obligatoire" if row.requirement.mandatory else "souhaitée",
-        row.section or "–",
-        state,
+        item.id,
+        "obligatoire" if item.mandatory else "souhaitée",
+        typeset(where),
+        row.section or "hors du plan",
+        CONFORMITY[row.conformity],
     )
+
+
+def requirement_rows(memoire: Memoire, chapter: PlanNode, numbered: Sources) -> list[tuple[str, ...]]:
+    """The requirements that a chapter answers, or ought to, as its table prints them."""
+    return [
+        (
+            row.requirement.id,
+            _shortened(typeset(row.requirement.text)),
+            f"{row.section} : {row.answer.text}" if row.answer else f"{row.section} : —",
+            numbered.marks(row.answer) if row.answer else "",
+            CONFORMITY[row.conformity],
+        )
+        for row in memoire.compliance
+        if row.section == chapter.name or row.section.startswith(f"{chapter.name}.")
+    ]
+
+
+def chapter_end(memoire: Memoire, position: int) -> PlanNode | None:
+    """The chapter that ends with the node at ``position`` of the plan, if one does."""
+    following = memoire.plan[position + 1] if position + 1 < len(memoire.plan) else None
+    if following is not None and following.level > 1:
+        return None
+    return next((node for node in reversed(memoire.plan[: position + 1]) if node.level == 1), None)
+
+
+def requirements_title(chapter: PlanNode) -> str:
+    """Caption of a chapter's table of requirements."""
+    return f"Exigences de l'acheteur traitées au chapitre {chapter.name}"
+
+
+def answered(memoire: Memoire, paragraph: Paragraph) -> str:
+    """« Répond à EX-012 (p. 5) et EX-014 (p. 6). », or nothing."""
+    items = [row.requirement for row in memoire.compliance if row.paragraph == paragraph.id]
+    named = [f"{item.id} (p. {item.page})" if item.page is not None else item.id for item in items]
+    return typeset(f"Répond à {join_french(named)}.") if named else ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= STATED else f"{text[:STATED].rsplit(' ', 1)[0]}…"
 
 
 def place(passage: Passage) -> str:
@@ -104,6 +151,8 @@ def place(passage: Passage) -> str:
         parts.append(f"« {passage.article} »")
     if passage.page is not None:
         parts.append(f"p. {passage.page}")
+    if passage.kind == "component" and passage.date:
+        parts.append(f"faits du {french_date(passage.date)}")
     return ", ".join(parts)
 
 

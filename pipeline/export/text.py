@@ -11,19 +11,25 @@ from pipeline.export import (
     MATRIX,
     MATRIX_HEADER,
     NOTICE,
+    REQUIREMENTS_HEADER,
     TO_DRAFT,
+    Sources,
+    answered,
     cells,
+    chapter_end,
     columns,
     gaps,
     is_leaf,
     matrix_row,
     place,
+    requirement_rows,
+    requirements_title,
     section_of,
     sources,
     tables_of,
 )
 from pipeline.french import typeset
-from pipeline.records import CoverageReport, Memoire
+from pipeline.records import CoverageReport, Memoire, Section
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -42,21 +48,18 @@ def template(name: str) -> Template:
 def to_markdown(memoire: Memoire) -> str:
     """CommonMark; citations as « [n] », sources listed at the end."""
     numbered = sources(memoire)
-    lines = [f"# Mémoire technique – {memoire.title}", "", f"*{typeset(NOTICE)}*", ""]
-    for node in memoire.plan:
+    lines = [f"# {memoire.kind} – {memoire.title}", "", f"*{typeset(NOTICE)}*", ""]
+    for position, node in enumerate(memoire.plan):
         lines += [f"{'#' * (node.level + 1)} {node.heading}", ""]
         section = section_of(memoire, node)
         if section is None:
             lines += [f"**{typeset(TO_DRAFT)}**", ""] if is_leaf(memoire, node) else []
-            continue
-        for paragraph in section.paragraphs:
-            lines += [f"**{section.brief.points[paragraph.point].text}**", ""]
-            lines += [f"**{paragraph.gap}**", ""] if paragraph.gap else []
-            if paragraph.sentences:
-                lines += [" ".join(f"{s.text} {numbered.marks(s)}".strip() for s in paragraph.sentences), ""]
-        for table in tables_of(memoire, section):
-            rows = [cells(table, row, numbered) for row in table.rows]
-            lines += [f"*{table.title}*", "", *_markdown_table(columns(table), rows), ""]
+        else:
+            lines += _body(memoire, section, numbered)
+        chapter = chapter_end(memoire, position)
+        rows = requirement_rows(memoire, chapter, numbered) if chapter else []
+        if chapter and rows:
+            lines += [f"*{requirements_title(chapter)}*", "", *_markdown_table(REQUIREMENTS_HEADER, rows), ""]
     if memoire.compliance:
         rows = [matrix_row(row) for row in memoire.compliance]
         lines += [f"## {MATRIX}", "", *_markdown_table(MATRIX_HEADER, rows), ""]
@@ -64,6 +67,25 @@ def to_markdown(memoire: Memoire) -> str:
         lines += ["## Liste des sources", ""]
         lines += [f"- [{i}] {typeset(place(p))}" for i, p in enumerate(numbered.passages, start=1)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _body(memoire: Memoire, section: Section, numbered: Sources) -> list[str]:
+    """Paragraphs and tables of a section, each point named once."""
+    lines: list[str] = []
+    said: int | None = None
+    for paragraph in section.paragraphs:
+        if paragraph.point is not None and paragraph.point != said:
+            lines += [f"**{section.brief.points[paragraph.point].text}**", ""]
+            said = paragraph.point
+        lines += [f"**{paragraph.gap}**", ""] if paragraph.gap else []
+        if paragraph.sentences:
+            label = f"*{paragraph.distinction}.* " if paragraph.distinction else ""
+            text = " ".join(f"{s.text} {numbered.marks(s)}".strip() for s in paragraph.sentences)
+            lines += [f"{label}{text} {answered(memoire, paragraph)}".strip(), ""]
+    for table in tables_of(memoire, section):
+        rows = [cells(table, row, numbered) for row in table.rows]
+        lines += [f"*{table.title}*", "", *_markdown_table(columns(table), rows), ""]
+    return lines
 
 
 def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -92,6 +114,11 @@ def to_html(memoire: Memoire) -> str:
         matrix=[matrix_row(row) for row in memoire.compliance],
         matrix_header=MATRIX_HEADER,
         matrix_title=MATRIX,
+        chapter_end=chapter_end,
+        requirement_rows=requirement_rows,
+        requirements_title=requirements_title,
+        requirements_header=REQUIREMENTS_HEADER,
+        answered=answered,
     )
 
 

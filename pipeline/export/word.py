@@ -18,14 +18,19 @@ from pipeline.export import (
     MATRIX,
     MATRIX_HEADER,
     NOTICE,
+    REQUIREMENTS_HEADER,
     TO_DRAFT,
     Sources,
+    answered,
     cells,
+    chapter_end,
     columns,
     gaps,
     is_leaf,
     matrix_row,
     place,
+    requirement_rows,
+    requirements_title,
     section_of,
     sources,
     tables_of,
@@ -58,12 +63,17 @@ def to_docx(memoire: Memoire) -> bytes:
         title.paragraph_format.page_break_before = node.level == 1 and position > 0
         section = section_of(memoire, node)
         if section is not None:
-            _body(document, section, numbered)
+            _body(document, memoire, section, numbered)
             for table in tables_of(memoire, section):
                 _caption(document, table.title)
                 _table(document, columns(table), [cells(table, row, numbered) for row in table.rows])
         elif is_leaf(memoire, node):
             _highlight(document.add_paragraph(), typeset(TO_DRAFT))
+        chapter = chapter_end(memoire, position)
+        rows = requirement_rows(memoire, chapter, numbered) if chapter else []
+        if chapter and rows:
+            _caption(document, typeset(requirements_title(chapter)))
+            _table(document, REQUIREMENTS_HEADER, rows)
     if memoire.compliance:
         document.add_page_break()  # type: ignore[no-untyped-call]
         document.add_paragraph(MATRIX, style="Titre liminaire")
@@ -126,14 +136,14 @@ def _language(properties: object) -> None:
 
 
 def _cover(document: WordDocument, memoire: Memoire) -> None:
-    document.core_properties.title = f"Mémoire technique – {memoire.title}"[:PROPERTY_CHARS]
+    document.core_properties.title = f"{memoire.kind} – {memoire.title}"[:PROPERTY_CHARS]
     document.core_properties.comments = NOTICE[:PROPERTY_CHARS]
     document.core_properties.author = ""
     for _ in range(6):
         document.add_paragraph()
     title = document.add_paragraph()
     title.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    run = title.add_run("Mémoire technique")
+    run = title.add_run(typeset(memoire.kind))
     run.font.size, run.font.bold, run.font.color.rgb = Pt(30), True, INK
     for text, size in (
         (memoire.title, 14),
@@ -198,28 +208,37 @@ def _to_complete(document: WordDocument, memoire: Memoire) -> None:
         _highlight(line, paragraph.gap or "")
 
 
-def _body(document: WordDocument, section: Section, numbered: Sources) -> None:
-    part = None
+def _body(document: WordDocument, memoire: Memoire, section: Section, numbered: Sources) -> None:
+    part, point = None, None
     for paragraph in section.paragraphs:
-        point = section.brief.points[paragraph.point]
-        if point.part and point.part != part:
-            document.add_paragraph(point.part, style="Partie")
-            part = point.part
-        document.add_paragraph(point.text, style="Point")
+        asked = section.brief.points[paragraph.point] if paragraph.point is not None else None
+        if asked and asked.part and asked.part != part:
+            document.add_paragraph(asked.part, style="Partie")
+            part = asked.part
+        if asked and asked != point:
+            document.add_paragraph(asked.text, style="Point")
+            point = asked
         if paragraph.gap:
             _highlight(document.add_paragraph(), paragraph.gap)
-        own = [sentence for sentence in paragraph.sentences if sentence.claim != "asked"]
-        asked = [sentence for sentence in paragraph.sentences if sentence.claim == "asked"]
-        for group in (own, asked):
-            if not group:
-                continue
-            line = document.add_paragraph()
-            for position, sentence in enumerate(group):
-                run = line.add_run((" " if position else "") + sentence.text)
-                mark = line.add_run("\u00a0" + numbered.marks(sentence))
-                mark.font.size = Pt(8)
-                mark.font.color.rgb = RGBColor(0x55, 0x55, 0x55)
-                run.italic = sentence.claim == "asked"
+        if not paragraph.sentences:
+            continue
+        line = document.add_paragraph()
+        if paragraph.distinction:
+            label = line.add_run(f"{paragraph.distinction}. ")
+            label.bold, label.font.color.rgb = True, INK
+        for position, sentence in enumerate(paragraph.sentences):
+            line.add_run((" " if position else "") + sentence.text).italic = sentence.claim == "asked"
+            _small(line, "\u00a0" + numbered.marks(sentence))
+        links = answered(memoire, paragraph)
+        if links:
+            _small(line, f" {links}")
+
+
+def _small(line: WordParagraph, text: str) -> None:
+    """A mark beside the text: sources, requirements."""
+    run = line.add_run(text)
+    run.font.size = Pt(8)
+    run.font.color.rgb = RGBColor(0x55, 0x55, 0x55)
 
 
 def _caption(document: WordDocument, title: str) -> None:

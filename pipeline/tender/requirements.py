@@ -43,6 +43,7 @@ _DETERMINER = re.compile(
 )
 _INFINITIVE = re.compile(r"^(?:s['’]|se\s|être\s|ne\s)?\w+(?:er|ir|re|oir)\b")
 _SUBJECTS = re.compile(r"^(?P<list>.{5,200}?)\s+(?P<rest>(?:sont|font partie|constituent)\s.+)$", re.DOTALL)
+_PRICES = ("BPU", "DPGF", "DQE")
 MAX_ATOMS = 16
 """A sentence that splits into more is prose with many commas, not a list."""
 
@@ -51,7 +52,8 @@ def read_requirements(documents: Sequence[Document]) -> tuple[Requirement, ...]:
     """Numbered statements first; where a document has none, its obliging sentences, one statement each."""
     found: list[Requirement] = []
     for document in documents:
-        found.extend(_numbered(document) or _obliging(document))
+        if piece(document) not in _PRICES:  # their numbered lines are units to price
+            found.extend(_numbered(document) or _obliging(document))
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""The language model: one protocol, and llama.cpp in process behind it.
+"""A GGUF file in process, by llama.cpp's low-level calls.
 
 Several answers are decoded together in one llama.cpp context, each in its own sequence: on two cores that doubles the
 throughput of one after the other (FINDINGS: 10 -> 22 tokens a second with the default model). What all prompts share
@@ -11,62 +11,41 @@ may not, because batching changes the order of floating-point sums.
 from __future__ import annotations
 
 import ctypes
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import llama_cpp
 import numpy as np
 
 from pipeline import machine
 from pipeline.errors import MemoryShortError, ModelError
+from pipeline.llm import Feed, Prompt, Reply, Style, Tick
 from pipeline.weights import Chat
 
-STOP = "\n"
-"""Answers are one paragraph."""
 BATCH = 512
 """Tokens evaluated at once in prefill: llama.cpp's default, larger gained nothing on two cores."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a model is asked. Prompts that share instructions and examples share their evaluation."""
+@dataclass
+class Usage:
+    """What a model has done since it was loaded; seconds are of llama.cpp alone."""
 
-    system: str
-    examples: tuple[tuple[str, str], ...]
-    """Earlier turns: (what the user said, what was answered)."""
-    request: str
-    grammar: str = ""
-    """GBNF that the answer must obey; empty for free text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What it answered. ``complete`` is False where the token limit cut it."""
-
-    text: str
-    tokens: int
-    complete: bool
-
-
-class LanguageModel(Protocol):
-    """Writes one answer a prompt, in order. ``sha256`` identifies the weights."""
-
-    name: str
-    sha256: str
-
-    def write(
-        self, prompts: Sequence[Prompt], max_tokens: int, progress: Callable[[int], None] | None = None
-    ) -> list[Reply]:
-        """Answers of at most ``max_tokens`` tokens each; ``progress(n)`` after every n tokens decoded."""
-        ...
+    prompt_tokens: int = 0
+    """Tokens of the prompts, those they share counted for each."""
+    evaluated: int = 0
+    """Prompt tokens really evaluated: shared ones once."""
+    prefill_seconds: float = 0.0
+    decoded: int = 0
+    decode_seconds: float = 0.0
 
 
 @dataclass
 class _Answer:
-    index: int
+    key: int
+    stop: bytes
     position: int
     """Next position in its sequence."""
     last: int = -1
@@ -93,9 +72,11 @@ class LlamaCpp:
         threads: int = 0,
         parallel: int = 8,
         memory_margin: float = 1.2,
+        style: Style = "point",
     ) -> None:
         self.name = path.stem
         self.sha256 = sha256
+        self.style = style
         self._chat = chat
         self._parallel = parallel
         need, free = int(path.stat().st_size * memory_margin), machine.memory_available()
@@ -138,48 +119,27 @@ class LlamaCpp:
         self._memory: Any = llama_cpp.llama_get_memory(self._context)
         self._batch: Any = llama_cpp.llama_batch_init(BATCH, 0, 1)
         self._prefix: list[int] = []
-        self.evaluated = 0
-        """Prompt tokens evaluated so far: shared ones count once."""
+        self.usage = Usage()
 
-    def write(
-        self, prompts: Sequence[Prompt], max_tokens: int, progress: Callable[[int], None] | None = None
-    ) -> list[Reply]:
-        replies: list[Reply | None] = [None] * len(prompts)
-        shared: dict[tuple[object, ...], list[int]] = {}
-        for index, prompt in enumerate(prompts):
-            shared.setdefault((prompt.system, prompt.examples), []).append(index)
-        for indexes in shared.values():
-            self._share(prompts[indexes[0]])
-            self._write_group(prompts, indexes, max_tokens, replies, progress)
-        return [reply for reply in replies if reply is not None]
-
-    def _write_group(
-        self,
-        prompts: Sequence[Prompt],
-        indexes: Sequence[int],
-        max_tokens: int,
-        replies: list[Reply | None],
-        progress: Callable[[int], None] | None,
-    ) -> None:
-        waiting = deque((index, self._request(prompts[index])) for index in indexes)
-        samplers = {index: self._sampler(prompts[index].grammar) for index in indexes}
+    def stream(self, feed: Feed, max_tokens: int, progress: Tick | None = None) -> Iterator[tuple[int, Reply]]:
         active: dict[int, _Answer] = {}
+        held: tuple[int, Prompt] | None = None
         try:
-            while waiting or active:
-                self._admit(waiting, active, max_tokens, samplers)
+            while True:
+                held = self._admit(feed, held, active, max_tokens)
+                if not active:
+                    return
                 finished = self._step(active, max_tokens)
                 if progress:
                     progress(len(active) + len(finished))
                 for slot, answer, complete in finished:
-                    text = bytes(answer.data).decode("utf-8", "ignore").split(STOP)[0].strip()
-                    replies[answer.index] = Reply(text=text, tokens=answer.tokens, complete=complete)
-                    self._forget(slot)
+                    self._forget(slot, answer)
+                    text = answer.data.decode("utf-8", "ignore").lstrip()
+                    text = text.split(answer.stop.decode())[0] if answer.stop else text
+                    yield answer.key, Reply(text=text.strip(), tokens=answer.tokens, complete=complete)
         finally:
-            for slot in active:
-                self._forget(slot)
-            for sampler in samplers.values():
-                if sampler is not None:
-                    llama_cpp.llama_sampler_free(sampler)
+            for slot, answer in active.items():
+                self._forget(slot, answer)
 
     def _sampler(self, grammar: str) -> Any:
         if not grammar:
@@ -193,39 +153,43 @@ class LlamaCpp:
         return chain
 
     def _admit(
-        self,
-        waiting: deque[tuple[int, list[int]]],
-        active: dict[int, _Answer],
-        max_tokens: int,
-        samplers: Mapping[int, Any],
-    ) -> None:
-        """Give free sequences to waiting prompts, as many as the context has room for, and evaluate them."""
-        start = len(self._prefix)
-        used = start + sum(answer.position - start + max_tokens - answer.tokens for answer in active.values())
+        self, feed: Feed, held: tuple[int, Prompt] | None, active: dict[int, _Answer], max_tokens: int
+    ) -> tuple[int, Prompt] | None:
+        """Give free sequences to the next prompts, as many as the context has room for, and evaluate them. Returns the
+        prompt there was no room for, if any."""
         rows: list[tuple[int, int, int, bool]] = []
-        for slot in range(1, self._parallel + 1):
-            if slot in active or not waiting:
-                continue
-            index, tokens = waiting[0]
-            if start + len(tokens) + max_tokens > self._room:
+        for slot in (slot for slot in range(1, self._parallel + 1) if slot not in active):
+            held = held or feed()
+            if held is None:
+                break
+            key, prompt = held
+            shared, tokens = self._shared(prompt), self._request(prompt)
+            if shared != self._prefix:
+                if active:
+                    break
+                self._share(shared)
+            start = len(shared)
+            used = start + sum(answer.position - start + max_tokens - answer.tokens for answer in active.values())
+            if used + len(tokens) + max_tokens > self._room:
+                if active:
+                    break
                 raise ModelError(
                     f"Une demande de {start + len(tokens)} jetons ne tient pas dans le contexte de {self._room}",
                     remedy="Augmentez le réglage llm.context ou réduisez split.passage_chars.",
                 )
-            if used + len(tokens) + max_tokens > self._room:
-                break
-            waiting.popleft()
-            used += len(tokens) + max_tokens
+            held = None
+            self.usage.prompt_tokens += start + len(tokens)
             llama_cpp.llama_memory_seq_cp(self._memory, 0, slot, -1, -1)
-            active[slot] = _Answer(index, start + len(tokens), sampler=samplers[index])
+            sampler = self._sampler(prompt.grammar)
+            active[slot] = _Answer(key, prompt.stop.encode(), start + len(tokens), sampler=sampler)
             rows += [(token, start + i, slot, i == len(tokens) - 1) for i, token in enumerate(tokens)]
         for at in range(0, len(rows), BATCH):
             part = rows[at : at + BATCH]
-            self._decode(part)
-            self.evaluated += len(part)
+            self._evaluate(part)
             for row, (_, _, slot, last) in enumerate(part):
                 if last:
                     active[slot].last = self._best(row, active[slot].sampler)
+        return held
 
     def _step(self, active: dict[int, _Answer], max_tokens: int) -> list[tuple[int, _Answer, bool]]:
         """Take each sequence's chosen token, end those that are done, evaluate the others together."""
@@ -235,31 +199,42 @@ class LlamaCpp:
             if not ended:
                 answer.data += self._piece(answer.last)
                 answer.tokens += 1
-                ended = STOP.encode() in bytes(answer.data).lstrip()
+                ended = bool(answer.stop) and answer.stop in answer.data.lstrip()
             if ended or answer.tokens >= max_tokens:
                 finished.append((slot, active.pop(slot), bool(ended)))
         rows = [(answer.last, answer.position, slot, True) for slot, answer in active.items()]
         if rows:
+            started = time.perf_counter()
             self._decode(rows)
+            self.usage.decoded += len(rows)
+            self.usage.decode_seconds += time.perf_counter() - started
             for row, answer in enumerate(active.values()):
                 answer.last = self._best(row, answer.sampler)
                 answer.position += 1
         return finished
 
-    def _share(self, prompt: Prompt) -> None:
-        """Evaluate instructions and examples in sequence 0, unless they are there already."""
+    def _shared(self, prompt: Prompt) -> list[int]:
+        """Tokens of instructions and examples."""
         tokens = self._turn(self._chat.system, prompt.system, first=True)
         for asked, answered in prompt.examples:
             tokens += self._turn(self._chat.user, asked) + self._turn(self._chat.assistant, answered)
-        if tokens == self._prefix:
-            return
+        return tokens
+
+    def _share(self, tokens: list[int]) -> None:
+        """Evaluate them in sequence 0, whose keys and values the others borrow."""
         llama_cpp.llama_memory_clear(self._memory, True)
         self._prefix = []
         for at in range(0, len(tokens), BATCH):
             part = tokens[at : at + BATCH]
-            self._decode([(token, at + i, 0, False) for i, token in enumerate(part)])
+            self._evaluate([(token, at + i, 0, False) for i, token in enumerate(part)])
         self._prefix = tokens
-        self.evaluated += len(tokens)
+
+    def _evaluate(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:
+        """Evaluate tokens of prompts, counted and timed."""
+        started = time.perf_counter()
+        self._decode(rows)
+        self.usage.evaluated += len(rows)
+        self.usage.prefill_seconds += time.perf_counter() - started
 
     def _request(self, prompt: Prompt) -> list[int]:
         return self._turn(self._chat.user, prompt.request) + self._tokens(self._chat.answer, special=True)
@@ -306,8 +281,10 @@ class LlamaCpp:
         logits = llama_cpp.llama_get_logits_ith(self._context, row)
         return int(np.ctypeslib.as_array(logits, shape=(self._words,)).argmax())
 
-    def _forget(self, slot: int) -> None:
+    def _forget(self, slot: int, answer: _Answer) -> None:
         llama_cpp.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        if answer.sampler is not None:
+            llama_cpp.llama_sampler_free(answer.sampler)
 
     def close(self) -> None:
         """Free the context and the weights."""
