@@ -49,6 +49,12 @@ _AMOUNT = re.compile(
     r"(?<![\w,.])(?P<n>\d+(?:,\d+)?)\s*(?P<scale>k|m|millions?(?:\s+d['’]?)?|milliards?(?:\s+d['’]?)?)?\s*(?:€|euros?)"
 )
 _PLAIN = re.compile(r"(?<![\w])(?P<n>\d+(?:[.,:]\d+)*)(?:\s*(?P<unit>%|pour cent\b))?")
+_BARE = re.compile(r"(?<![\w.,:/-])\d+(?![\w.,:/-]*\d|\s*(?:%|€|[kM]€|[hH]\b|min\b|mn\b|s\b|x\b|×|pour cent))")
+_NAMED = re.compile(r"(?:\b[A-ZÀ-Þ][\w.+-]*|n°|\bv)\s*$")
+_FIRST = re.compile(r"(?:^|[.!?]\s)\s*\w+\s*$")
+_DATE_LIKE = re.compile(rf"\b(?:\d{{1,2}}|1er)\s+(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
+NEAR = 5
+"""Stems on either side of a number among which what it counts may stand."""
 _NAME = re.compile(r"[\wÀ-ÿ][\wÀ-ÿ&+.’'\-/]*[\wÀ-ÿ+]|[A-ZÀ-Þ]")
 _FUTURE = re.compile(r"\b\w+(?:era|eront|erons|ira|iront|irons|dra|dront|vra|vront|rra|rront)\b")
 _NEGATION = re.compile(r"\b(?:ne|n|aucune?|jamais|sans|non)\b")
@@ -163,6 +169,35 @@ def _figures(sentence: str, source: str) -> Iterator[Remark]:
     for quantity in quantities(sentence):
         if not any(same(quantity, other) for other in offered):
             yield Remark("figure", f"« {quantity.shown} » n'est pas dans la source.")
+    held = _counted(source)
+    for number, noun, _ in _counted(sentence):
+        near = [around for other, _, around in held if other == number]
+        if noun and near and not any(noun in around or any(_kin(noun, stem) for stem in around) for around in near):
+            yield Remark("figure", f"« {number} » ne compte pas cela dans la source.")
+
+
+class _Count(NamedTuple):
+    """A bare number, the stem of what it counts (empty where nothing follows), and all stems near it."""
+
+    number: str
+    noun: str
+    around: frozenset[str]
+
+
+def _counted(text: str) -> list[_Count]:
+    """Numbers that count something: no years, no versions (« Debian 12 »), nothing with a unit of its own."""
+    text = _DATE_LIKE.sub("", _GROUPED.sub("", text))
+    text = re.sub(r"[A-Za-zà-ÿ]+", lambda word: _WORDS.get(fold(word[0]), word[0]), text)
+    found = []
+    for match in _BARE.finditer(text):
+        before, after = text[: match.start()], text[match.end() :]
+        if re.fullmatch(r"(?:19|20)\d\d", match[0]) or (_NAMED.search(before) and not _FIRST.search(before)):
+            continue
+        nearest = re.split(r"[.;()\d]", before)[-1], re.split(r"[.;()\d]", after, maxsplit=1)[0]
+        around = [*stems(nearest[0])[-NEAR:], *stems(nearest[1])[:NEAR]]
+        counted = stems(re.split(r"[,:]", nearest[1], maxsplit=1)[0])
+        found.append(_Count(match[0], next(iter(counted), ""), frozenset(around)))
+    return found
 
 
 def same(said: Quantity, offered: Quantity) -> bool:

@@ -89,3 +89,25 @@ def test_names_are_capitals_inside_sentences_acronyms_and_codes() -> None:
         "PostgreSQL",
         "N2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source", "refused"),
+    [
+        ("Nous disposons de 24 serveurs.", "La grappe compte 24 nœuds et 7 serveurs.", True),
+        (
+            "Les 14 sites ont 7 jours.",
+            "Les 14 établissements ont reçu la visite de notre équipe en moins de 7 jours.",
+            True,
+        ),
+        ("17 employés en CDI.", "17 embauchés en CDI.", True),
+        ("42 personnes formées ont eu 15,2 sur 20.", "Personnes formées : 42 ; Note : 15,2 sur 20", False),
+        ("Debian 12 équipe les postes.", "Les postes reçoivent Debian 12.", False),
+        ("En 2025, 31 appels ont été traités.", "L'astreinte a traité 31 appels en 2025.", False),
+        ("Trois sites sont reliés.", "Le 3 mars 2024, 3 sites ont été reliés.", False),
+    ],
+)
+def test_a_number_counts_what_it_counts_in_the_source(sentence: str, source: str, refused: bool) -> None:
+    passage = Passage(id="p", kind="firm", document="a", page=1, article=None, text=source)
+    kinds = [r.kind for r in check(sentence, [passage], "") if "ne compte pas" in r.message]
+    assert bool(kinds) is refused
