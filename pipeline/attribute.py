@@ -32,8 +32,12 @@ SLACK = 0.03
 """Cosine by which a passage's neighbouring sentence may be less near the point and still be taken along."""
 PER_DOCUMENT = 2
 """Passages of one document that one point may rest on."""
+LEAST_STEMS = 3
+"""A sentence with fewer says nothing by itself."""
 ASKED_PER_POINT = 2
 """Quotes of the buyer's documents under a point about understanding them."""
+ASKED_CHARS = 320
+"""Longest such quote."""
 SAME = 0.8
 """Share of a sentence's stems found in another from which it says nothing more."""
 FIRM_BONUS = 0.1
@@ -100,8 +104,9 @@ class Attribution:
     slots: tuple[Slot, ...] = ()
     promises: Mapping[int, Promise] = field(default_factory=dict)
     """By point."""
-    answers: tuple[tuple[str, Slot], ...] = ()
-    """(identifier of the requirement, slot): one of ``slots``, or a slot without point."""
+    answers: tuple[tuple[str, Slot | None], ...] = ()
+    """(identifier of the requirement, slot): one of ``slots``, a slot without point, or ``None`` where nothing answers
+    a requirement that belongs here."""
 
 
 @dataclass(frozen=True)
@@ -157,16 +162,19 @@ class _Reader:
     settings: Settings
     _parts: dict[str, list[_Part]] = field(default_factory=dict)
 
-    def about(self, query: str, subject: str, kinds: Sequence[SourceKind]) -> list[_Candidate]:
+    def about(
+        self, query: str, subject: str, kinds: Sequence[SourceKind], floor: float | None = None
+    ) -> list[_Candidate]:
         """Passages that speak of ``subject``, the most relevant first, confidential clients masked."""
         given, settings = self.sources, self.settings.retrieve
+        floor = self.settings.draft.relevance_floor if floor is None else floor
         hits = retrieve(query, given.index, given.embedder, settings, settings.candidates, Filters(kinds))
         today = given.today.isoformat()
         rated = [
             _Candidate(rate, mask(hit.passage, given.secrets))
             for hit in hits
             if (hit.passage.until is None or hit.passage.until >= today)
-            and (rate := relevance(hit, subject, given.index)) >= self.settings.draft.relevance_floor
+            and (rate := relevance(hit, subject, given.index)) >= floor
         ]
         return sorted(rated, key=lambda item: -item.rate - FIRM_BONUS * (item.passage.kind == "firm"))
 
@@ -211,7 +219,7 @@ class _Reader:
             self._parts[passage.id] = [
                 _Part(text, n, claim_of(text, passage.kind))
                 for text, n in found
-                if len(stems(text)) >= 3 and _stands_alone(text, passage.kind)
+                if len(stems(text)) >= LEAST_STEMS and _stands_alone(text, passage.kind)
             ]
         return self._parts[passage.id]
 
@@ -240,6 +248,10 @@ def attribute(
             if progress:
                 progress("sources des points", len(wanted), len(queries))
     said = _Said()
+    chosen_asked: set[str] = set()
+    for item in wanted:
+        item.asked = [slot for slot in item.asked if slot.excerpt not in chosen_asked][:ASKED_PER_POINT]
+        chosen_asked |= {slot.excerpt for slot in item.asked}
     for round_ in range(settings.draft.sources_per_point):
         for item in sorted(wanted, key=lambda item: len(item.candidates)):
             if not item.slots or item.words_left(wanted) > 0:
@@ -252,11 +264,11 @@ def attribute(
         brief.number: tuple(slot for item in wanted if item.brief is brief for slot in item.in_order())
         for brief in briefs
     }
-    answers: dict[str, list[tuple[str, Slot]]] = {brief.number: [] for brief in briefs}
+    answers: dict[str, list[tuple[str, Slot | None]]] = {brief.number: [] for brief in briefs}
     for done, requirement in enumerate(requirements, start=1):
-        found = _answer(requirement, places.get(requirement.id, ""), slots, reader)
-        if found:
-            section, slot = found
+        place = places.get(requirement.id, "") or _nearest(requirement, wanted, reader)
+        section, slot = _answer(requirement, place, slots, reader)
+        if section in answers:
             answers[section].append((requirement.id, slot))
         if progress:
             progress("sources des exigences", done, len(requirements))
@@ -299,16 +311,20 @@ class _Wanted:
 def _wanted(brief: SectionBrief, number: int, requirements: Sequence[Requirement], reader: _Reader) -> _Wanted:
     point = brief.points[number]
     query = point_query(brief, point)
-    found = reader.about(query, point.text, _OWN)
-    # rows of tables come after prose: a model must not rewrite them (evals/LOG.md)
-    candidates = sorted(found, key=lambda candidate: is_row(candidate.passage.text))
+    understand = bool(_UNDERSTAND.search(fold(f"{brief.title} ; {point.text}")))
+    # what was done for others shows no understanding of this buyer
+    found = reader.about(query, point.text, ("firm",) if understand else _OWN)
+    # rows of tables come after prose: a model must not rewrite them (evals/LOG.md); the firm's are tables already
+    candidates = [item for item in found if not (is_row(item.passage.text) and item.passage.kind == "firm")]
+    candidates.sort(key=lambda item: is_row(item.passage.text))
     asked: list[Slot] = []
-    if requirements and _UNDERSTAND.search(fold(f"{brief.title} ; {point.text}")):
-        for candidate in reader.about(query, point.text, ("dce",)):
+    if understand and requirements:
+        stated = {fold(item.text): item for item in requirements}
+        for candidate in reader.about(query, point.text, ("dce",), floor=-2.0):
             said = fold(candidate.passage.text)
-            stated = next((item for item in requirements if fold(item.text) in said), None)
-            if stated and len(asked) < ASKED_PER_POINT:
-                asked.append(Slot(number, requirement_passage(stated), stated.text, "asked"))
+            item = next((item for text, item in stated.items() if text in said), None)
+            if item and len(item.text) <= ASKED_CHARS and all(item.text != slot.excerpt for slot in asked):
+                asked.append(Slot(number, requirement_passage(item), item.text, "asked"))
     return _Wanted(brief, number, query, candidates, asked)
 
 
@@ -338,6 +354,8 @@ def _choose(item: _Wanted, reader: _Reader, said: _Said | None) -> None:
     """Give a point the best sentence that is not said yet, if there is one; ``None`` for ``said``: even if it is."""
     for candidate in item.candidates:
         passage = candidate.passage
+        if item.slots and is_row(passage.text):
+            return
         if any(slot.passage.id == passage.id for slot in item.slots):
             continue
         if sum(slot.passage.document == passage.document for slot in item.slots) >= PER_DOCUMENT:
@@ -353,9 +371,9 @@ def _choose(item: _Wanted, reader: _Reader, said: _Said | None) -> None:
 
 def _answer(
     requirement: Requirement, place: str, slots: Mapping[str, Sequence[Slot]], reader: _Reader
-) -> tuple[str, Slot] | None:
+) -> tuple[str, Slot | None]:
     """(section, slot) that answers a requirement: a sentence already chosen, best in the section it belongs to,
-    or else a sentence of the library, in that section."""
+    or else a sentence of the library, in that section; no slot where nothing answers it."""
     found = []
     floor = reader.settings.draft.answer_floor
     for candidate in reader.about(requirement.text, requirement.text, _OWN)[:ANSWER_CANDIDATES]:
@@ -370,13 +388,22 @@ def _answer(
             for chosen in slots[number]:
                 if chosen.passage.id == slot.passage.id and slot.excerpt in chosen.excerpt:
                     return number, chosen
-    return (place, found[0]) if found and place in slots else None
+    return place, found[0] if found else None
+
+
+def _nearest(requirement: Requirement, wanted: Sequence[_Wanted], reader: _Reader) -> str:
+    """The section of the point nearest to a requirement that no word or person has placed."""
+    embed = reader.sources.embedder.embed
+    near = embed([expanded(item.query) for item in wanted], "query") @ embed([expanded(requirement.text)], "query")[0]
+    return wanted[int(near.argmax())].brief.number
 
 
 def _stands_alone(sentence: str, kind: SourceKind) -> bool:
     """Whether a sentence means something away from its page; amounts of past contracts are not for other buyers."""
     folded = fold(sentence)
-    if sentence.rstrip().endswith(":") or _POINTS_ELSEWHERE.search(folded):
+    if not (is_row(sentence) or sentence.rstrip(" »\u00a0").endswith((".", "!", "?"))):
+        return False  # an item of a list whose beginning is elsewhere
+    if _POINTS_ELSEWHERE.search(folded):
         return False
     if _LEGEND.match(folded) or _INSTRUCTS.search(folded):
         return False

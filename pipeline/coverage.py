@@ -148,8 +148,11 @@ def _remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
     topic = " ".join([section.title, "Pour notre client", *(point.text for point in section.brief.points)])
     text = sentence.text
     if sentence.claim == "asked":  # the words around the quote are ours
-        text = text[text.find("«") + 1 : text.rfind("»")]
-    return verify.check(text, passages, topic)
+        text = text[text.find("«") + 1 : text.rfind("»")].replace("“", "« ").replace("”", " »")
+    excerpts = {exchange.passage: exchange.excerpt for exchange in section.exchanges}
+    written_from = [p.model_copy(update={"text": excerpts.get(p.id, p.text)}) for p in passages]
+    # what it was written from, or else the whole passage: a person may have drawn on more of it
+    return verify.check(text, written_from, topic) and verify.check(text, passages, topic)
 
 
 def _exist(sentence: Sentence, section: Section) -> bool:
@@ -186,7 +189,7 @@ def compliance(tender: Tender, sections: Sequence[Section]) -> tuple[Compliance,
                 section=section.number,
                 answer=answer.sentence,
                 paragraph=answer.paragraph,
-                conformity=_conformity(item, answer.sentence),
+                conformity=_conformity(item, answer.sentence) if answer.sentence else "open",
             )
         )
     return tuple(rows)

@@ -76,7 +76,7 @@ def inputs_fingerprint(brief: SectionBrief, given: Attribution, model: LanguageM
     content = [
         brief.model_dump(mode="json"),
         [_told(slot) for slot in given.slots],
-        [(name, _told(slot)) for name, slot in given.answers],
+        [(name, _told(slot) if slot else None) for name, slot in given.answers],
         {point: promise.text for point, promise in given.promises.items()},
         model.sha256,
         model.style,
@@ -279,11 +279,11 @@ class _Run:
         told = labels(self.brief.distinctions)
         paragraphs = [p for n in range(len(self.brief.points)) for p in self._paragraphs(n, told)]
         paragraphs += self._missing(paragraphs, told)
-        answers = [answer for name, slot in self._given.answers if (answer := self._answer(name, slot, paragraphs))]
+        answers = [self._answer(name, slot, paragraphs) for name, slot in self._given.answers]
         known = {p.id: p for line in self.lines for p in line.passages}
-        known |= {slot.passage.id: slot.passage for _, slot in self._given.answers}
+        known |= {slot.passage.id: slot.passage for _, slot in self._given.answers if slot}
         cited = {name for p in paragraphs for sentence in p.sentences for name in sentence.passages}
-        cited |= {name for answer in answers for name in answer.sentence.passages}
+        cited |= {name for answer in answers if answer.sentence for name in answer.sentence.passages}
         return Section(
             number=self.brief.number,
             title=self.brief.title,
@@ -344,7 +344,7 @@ class _Run:
     def _missing(self, paragraphs: Sequence[Paragraph], told: Mapping[Standing, str]) -> list[Paragraph]:
         """One question about the distinctions that nothing in the section speaks of."""
         absent = [label for label in told.values() if all(p.distinction != label for p in paragraphs)]
-        if not absent or all(p.gap for p in paragraphs):
+        if not absent or not any(s.claim != "asked" for p in paragraphs for s in p.sentences):
             return []
         asked = " et ".join(f"« {label[:1].lower()}{label[1:]} »" for label in absent)
         name = self._name(len(self.brief.points))
@@ -352,17 +352,19 @@ class _Run:
         gap = f"[À COMPLÉTER : pour cette section, que dire de {asked} ? — à demander à : {_role(self.brief, None)}]"
         return [Paragraph(id=name, point=None, gap=typeset(gap))]
 
-    def _answer(self, requirement: str, slot: Slot, paragraphs: Sequence[Paragraph]) -> Answer | None:
+    def _answer(self, requirement: str, slot: Slot | None, paragraphs: Sequence[Paragraph]) -> Answer:
         """The sentence that answers a requirement: of a paragraph, or the source's own words."""
+        if slot is None:
+            return Answer(requirement=requirement, sentence=None)
         if slot.point is not None:
             for paragraph in paragraphs:
                 for sentence in paragraph.sentences:
                     if paragraph.point == slot.point and slot.passage.id in sentence.passages:
                         return Answer(requirement=requirement, sentence=sentence, paragraph=paragraph.id)
-            return None
+            return Answer(requirement=requirement, sentence=None)
         line = _Line(slot, text=own_words(slot.excerpt), passages=(slot.passage,))
         if verify.check(line.text, [slot.passage.model_copy(update={"text": slot.excerpt})], "", self._secrets):
-            return None
+            return Answer(requirement=requirement, sentence=None)
         return Answer(requirement=requirement, sentence=next(iter(_led([line]))))
 
     def _old(self) -> Iterator[Finding]:
@@ -414,7 +416,8 @@ def _quoted(slot: Slot) -> str:
     passage = slot.passage
     name = passage.text.split(" – ", 1)[0]
     page = f", p. {passage.page}" if passage.page is not None else ""
-    return f"L'acheteur demande ({name}{page}) : « {slot.excerpt.rstrip('.')} »."
+    quote = slot.excerpt.rstrip(".").replace("« ", "“").replace(" »", "”")
+    return f"L'acheteur demande ({name}{page}) : « {quote} »."
 
 
 def _led(lines: Sequence[_Line]) -> Iterator[Sentence]:

@@ -349,11 +349,12 @@ class Paragraph(Record):
 
 
 class Answer(Record):
-    """How a section answers a requirement: by a paragraph of it, or by a sentence of the library word for word."""
+    """How a section answers a requirement: by a paragraph of it, by a sentence of the library word for word, or not."""
 
     requirement: str
     """Its identifier."""
-    sentence: Sentence
+    sentence: Sentence | None
+    """``None`` where the requirement belongs to the section and nothing answers it."""
     paragraph: str | None = None
     """The paragraph that holds the sentence; ``None`` where only the table of requirements does."""
 

@@ -50,7 +50,7 @@ _AMOUNT = re.compile(
 )
 _PLAIN = re.compile(r"(?<![\w])(?P<n>\d+(?:[.,:]\d+)*)(?:\s*(?P<unit>%|pour cent\b))?")
 _BARE = re.compile(r"(?<![\w.,:/-])\d+(?![\w.,:/-]*\d|\s*(?:%|€|[kM]€|[hH]\b|min\b|mn\b|s\b|x\b|×|pour cent))")
-_NAMED = re.compile(r"(?:\b[A-ZÀ-Þ][\w.+-]*|n°|\bv)\s*$")
+_NAMED = re.compile(r"(?:\b[A-ZÀ-Þ][\w+-]*(?:\.\w+)*|n°|\bv)\s*$")
 _FIRST = re.compile(r"(?:^|[.!?]\s)\s*\w+\s*$")
 _DATE_LIKE = re.compile(rf"\b(?:\d{{1,2}}|1er)\s+(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
 NEAR = 5

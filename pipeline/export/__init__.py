@@ -61,7 +61,7 @@ def sources(memoire: Memoire) -> Sources:
                 if row.source:
                     found.setdefault(row.source.id, row.source)
         for answer in section.answers:
-            for name in answer.sentence.passages:
+            for name in answer.sentence.passages if answer.sentence else ():
                 if name in known:
                     found.setdefault(name, known[name])
     return Sources(tuple(found.values()), {name: number for number, name in enumerate(found, start=1)})
