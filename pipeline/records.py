@@ -445,6 +445,42 @@ Conformity = Literal["yes", "confirm", "open"]
 """Proven by a commitment of the firm with every figure asked; answered, to be confirmed by a person; not answered."""
 
 
+FigureKind = Literal["hld", "lld", "planning"]
+
+
+class Node(Record):
+    """A component in a diagram."""
+
+    name: str
+    layer: str
+    zone: str
+    """Its environment: Production, Secours, Administration."""
+
+
+class Bar(Record):
+    """A stage of a planning, in months from the notification, the first being 1; ``end`` is its last month."""
+
+    label: str
+    start: int
+    end: int
+
+
+class Figure(Record):
+    """A diagram as data; made without a model."""
+
+    kind: FigureKind
+    section: str
+    """Name of the section it stands in."""
+    title: str
+    alt: str
+    """What it shows, in words."""
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[tuple[str, str], ...] = ()
+    """(component, component it rests on)."""
+    bars: tuple[Bar, ...] = ()
+    sources: tuple[Passage, ...] = ()
+
+
 class Compliance(Record):
     """A requirement and what the document makes of it."""
 
@@ -471,6 +507,8 @@ class Memoire(Record):
     """Drafted sections, in plan order."""
     tables: tuple[Table, ...] = ()
     """Of the drafted sections, in plan order."""
+    figures: tuple[Figure, ...] = ()
+    """Likewise."""
     compliance: tuple[Compliance, ...] = ()
     """Every requirement of the tender, in its order."""
 

@@ -14,6 +14,7 @@ from pipeline import weights
 from pipeline.attribute import Sources, attribute
 from pipeline.clients import secret_forms
 from pipeline.coverage import compliance, cover
+from pipeline.diagrams import section_figures
 from pipeline.draft import Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
 from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError, MemoireError
@@ -253,6 +254,7 @@ def memoire_of(
         plan=plan,
         sections=sections,
         tables=section_tables(sections, catalogue, tender),
+        figures=section_figures(sections, catalogue),
         compliance=compliance(tender, sections) if sections and not item else (),
     )
 

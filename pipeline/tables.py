@@ -185,10 +185,15 @@ def section_tables(sections: Sequence[Section], catalogue: Catalogue, tender: Te
     return tuple(sorted((table for _, table in found.values()), key=lambda table: order[table.section]))
 
 
+def demand(section: Section) -> str:
+    """Attendus and preuves of a section, folded."""
+    return fold(" ".join(filter(None, (section.brief.expected, section.brief.evidence))))
+
+
 def _demanded(section: Section) -> list[TableKind]:
     """Kinds asked for in so many words, in attendus or preuves."""
-    demand = fold(" ".join(filter(None, (section.brief.expected, section.brief.evidence))))
-    return [kind for kind, strong, _ in _ASKED if strong.search(demand)]
+    wanted = demand(section)
+    return [kind for kind, strong, _ in _ASKED if strong.search(wanted)]
 
 
 def _rows(kind: TableKind, section: Section, catalogue: Catalogue, tender: Tender, said: str) -> Iterator[TableRow]:
@@ -214,11 +219,15 @@ def _rows(kind: TableKind, section: Section, catalogue: Catalogue, tender: Tende
 def _belongs(entry: Entry, subject: set[str], said: str) -> bool:
     """Whether a record is about the section, of which ``subject`` holds the telling stems; certificates and references
     always are."""
-    fields = entry.fields
     if entry.kind in ("components", "support"):
-        name = fold(str(fields.get("name", "")))
-        return bool(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
+        return named(entry, said)
     return bool(_about(entry) & subject) if entry.kind in ("service_levels", "teams") else True
+
+
+def named(entry: Entry, said: str) -> bool:
+    """Whether a component's name stands in a folded text."""
+    name = fold(str(entry.fields.get("name", "")))
+    return bool(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
 
 
 def _about(entry: Entry) -> set[str]:

@@ -9,6 +9,7 @@ from pipeline.french import french_date, join_french, typeset
 from pipeline.records import (
     Compliance,
     Conformity,
+    Figure,
     Memoire,
     Paragraph,
     Passage,
@@ -41,9 +42,24 @@ class Sources:
         """The same for a row of a table."""
         return self._marks((row.source.id,) if row.source else ())
 
+    def of(self, figure: Figure) -> str:
+        """The same for a diagram."""
+        return self._marks([passage.id for passage in figure.sources])
+
     def _marks(self, names: Sequence[str]) -> str:
         numbers = sorted(self._numbers[name] for name in names if name in self._numbers)
-        return f"[{', '.join(map(str, numbers))}]" if numbers else ""
+        return f"[{', '.join(_runs(numbers))}]" if numbers else ""
+
+
+def _runs(numbers: Sequence[int]) -> list[str]:
+    """Rising numbers with runs of three and more shortened: « 3 », « 5-9 »."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return [text for run in runs for text in ([f"{run[0]}-{run[-1]}"] if len(run) > 2 else map(str, run))]
 
 
 def sources(memoire: Memoire) -> Sources:
@@ -60,6 +76,9 @@ def sources(memoire: Memoire) -> Sources:
             for row in table.rows:
                 if row.source:
                     found.setdefault(row.source.id, row.source)
+        for figure in figures_of(memoire, section):
+            for passage in figure.sources:
+                found.setdefault(passage.id, passage)
         for answer in section.answers:
             for name in answer.sentence.passages if answer.sentence else ():
                 if name in known:
@@ -70,6 +89,11 @@ def sources(memoire: Memoire) -> Sources:
 def tables_of(memoire: Memoire, section: Section) -> list[Table]:
     """A section's tables."""
     return [table for table in memoire.tables if table.section == section.number]
+
+
+def figures_of(memoire: Memoire, section: Section) -> list[Figure]:
+    """A section's diagrams."""
+    return [figure for figure in memoire.figures if figure.section == section.number]
 
 
 def columns(table: Table) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.export import (
     cells,
     chapter_end,
     columns,
+    figures_of,
     gaps,
     is_leaf,
     matrix_row,
@@ -28,6 +30,7 @@ from pipeline.export import (
     sources,
     tables_of,
 )
+from pipeline.export.figures import to_png
 from pipeline.french import typeset
 from pipeline.records import CoverageReport, Memoire, Section
 
@@ -82,6 +85,8 @@ def _body(memoire: Memoire, section: Section, numbered: Sources) -> list[str]:
             label = f"*{paragraph.distinction}.* " if paragraph.distinction else ""
             text = " ".join(f"{s.text} {numbered.marks(s)}".strip() for s in paragraph.sentences)
             lines += [f"{label}{text} {answered(memoire, paragraph)}".strip(), ""]
+    for figure in figures_of(memoire, section):
+        lines += [f"*Figure – {figure.title}* {numbered.of(figure)}".rstrip(), "", typeset(figure.alt), ""]
     for table in tables_of(memoire, section):
         rows = [cells(table, row, numbered) for row in table.rows]
         lines += [f"*{table.title}*", "", *_markdown_table(columns(table), rows), ""]
@@ -110,6 +115,8 @@ def to_html(memoire: Memoire) -> str:
         to_draft=TO_DRAFT,
         tables_of=tables_of,
         columns=columns,
+        figures_of=figures_of,
+        picture=lambda figure: base64.b64encode(to_png(figure)).decode(),
         cells=cells,
         matrix=[matrix_row(row) for row in memoire.compliance],
         matrix_header=MATRIX_HEADER,

@@ -25,6 +25,7 @@ from pipeline.export import (
     cells,
     chapter_end,
     columns,
+    figures_of,
     gaps,
     is_leaf,
     matrix_row,
@@ -35,8 +36,9 @@ from pipeline.export import (
     sources,
     tables_of,
 )
+from pipeline.export.figures import to_png
 from pipeline.french import typeset
-from pipeline.records import Memoire, Section
+from pipeline.records import Figure, Memoire, Section
 
 FONT = "Liberation Sans"
 TEXT_WIDTH = 16.4
@@ -64,6 +66,8 @@ def to_docx(memoire: Memoire) -> bytes:
         section = section_of(memoire, node)
         if section is not None:
             _body(document, memoire, section, numbered)
+            for figure in figures_of(memoire, section):
+                _figure(document, figure, numbered)
             for table in tables_of(memoire, section):
                 _caption(document, table.title)
                 _table(document, columns(table), [cells(table, row, numbered) for row in table.rows])
@@ -241,16 +245,24 @@ def _small(line: WordParagraph, text: str) -> None:
     run.font.color.rgb = RGBColor(0x55, 0x55, 0x55)
 
 
-def _caption(document: WordDocument, title: str) -> None:
-    """« Tableau n – title », numbered by a field, kept with its table."""
-    line = document.add_paragraph(style="Caption")
+def _figure(document: WordDocument, figure: Figure, numbered: Sources) -> None:
+    """A picture as wide as the text, with its text for those who do not see it, and its caption below."""
+    line = document.add_paragraph()
     line.paragraph_format.keep_with_next = True
-    line.add_run("Tableau\u00a0")
+    line.add_run().add_picture(io.BytesIO(to_png(figure)), width=Cm(TEXT_WIDTH))
+    line._p.xpath(".//wp:docPr")[0].set("descr", typeset(figure.alt))
+    _caption(document, f"{typeset(figure.title)} {numbered.of(figure)}".strip(), "Figure")
+
+
+def _caption(document: WordDocument, title: str, label: str = "Tableau") -> None:
+    """« Tableau n – title », numbered by a field; a table's stands above it, a figure's below."""
+    line = document.add_paragraph(style="Caption")
+    line.paragraph_format.keep_with_next = label == "Tableau"
+    line.add_run(f"{label}\u00a0")
     _field(line, "begin")
-    _instruct(line, r"SEQ Tableau \* ARABIC")
+    _instruct(line, rf"SEQ {label} \* ARABIC")
     _field(line, "separate")
-    count = sum(paragraph.style.name == "Caption" for paragraph in document.paragraphs)  # type: ignore[union-attr]
-    line.add_run(str(count))
+    line.add_run(str(sum(p.text.startswith(f"{label}\u00a0") for p in document.paragraphs)))
     _field(line, "end")
     line.add_run(f" – {title}")
 
