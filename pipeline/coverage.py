@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from pipeline import verify
+from pipeline.diagrams import evidence_figures
 from pipeline.french import fold, looks_english
 from pipeline.outline import outline
 from pipeline.records import (
@@ -203,11 +204,22 @@ def _conformity(item: Requirement, answer: Sentence) -> Conformity:
 
 
 def _evidence(memoire: Memoire) -> Metric:
-    """Share of the drafted sections whose evidence is a table of ours that have it; other evidence is unscored."""
-    present = {(table.section, table.kind) for table in memoire.tables}
-    asked = [(section, evidence_tables(section)) for section in memoire.sections if section.brief.evidence]
-    values = [float(all((section.number, kind) in present for kind in kinds)) for section, kinds in asked if kinds]
-    return share(values).model_copy(update={"unscored": len(asked) - len(values)})
+    """Share of the drafted sections asked for evidence that have it: our table, our diagram, or sentences on it."""
+    present: set[tuple[str, str]] = {(table.section, table.kind) for table in memoire.tables}
+    present |= {(figure.section, figure.kind) for figure in memoire.figures}
+    values = []
+    for section in memoire.sections:
+        if not section.brief.evidence:
+            continue
+        kinds = [*evidence_tables(section.brief), *evidence_figures(section.brief)]
+        told = [
+            bool(paragraph.sentences)
+            for paragraph in section.paragraphs
+            if paragraph.point is not None and section.brief.points[paragraph.point].evidence
+        ]
+        shown = [(section.number, kind) in present for kind in kinds]
+        values.append(float(any(told) if told else bool(shown) and all(shown)))
+    return share(values)
 
 
 def _distinguished(memoire: Memoire) -> Metric:

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.french import fold, join_french
-from pipeline.records import Bar, Figure, FigureKind, Node, Section
-from pipeline.tables import Catalogue, Entry, demand, named
+from pipeline.records import Bar, Figure, FigureKind, Node, Point, Section, SectionBrief
+from pipeline.tables import Catalogue, Entry, demand, evidence_tables, named
 
 _ASKED: tuple[tuple[FigureKind, re.Pattern[str], re.Pattern[str]], ...] = (
     (
@@ -46,9 +46,22 @@ LEAST_NODES = 3
 
 def asked_figures(section: Section) -> list[FigureKind]:
     """Kinds of diagrams the buyer's words ask of a section."""
-    wanted = demand(section)
+    wanted = demand(section.brief)
     subject = fold(" ; ".join([section.brief.title, *(point.text for point in section.brief.points)]))
     return [kind for kind, strong, weak in _ASKED if strong.search(wanted) or weak.search(subject)]
+
+
+def evidence_figures(brief: SectionBrief) -> list[FigureKind]:
+    """Kinds of diagrams that are the very evidence the buyer asks of a section."""
+    evidence = fold(brief.evidence or "")
+    return [kind for kind, strong, _ in _ASKED if strong.search(evidence)]
+
+
+def with_evidence(brief: SectionBrief) -> SectionBrief:
+    """The brief with the evidence as a point to answer, where no table or diagram of ours is that evidence."""
+    if not brief.evidence or evidence_tables(brief) or evidence_figures(brief):
+        return brief
+    return brief.model_copy(update={"points": (*brief.points, Point(text=brief.evidence, evidence=True))})
 
 
 def section_figures(sections: Sequence[Section], catalogue: Catalogue) -> tuple[Figure, ...]:
@@ -58,7 +71,7 @@ def section_figures(sections: Sequence[Section], catalogue: Catalogue) -> tuple[
     for section in sections:
         for kind in asked_figures(section):
             strong = next(pattern for name, pattern, _ in _ASKED if name == kind)
-            exact = bool(strong.search(demand(section)))
+            exact = bool(strong.search(demand(section.brief)))
             figure = _figure(kind, section.number, catalogue, said)
             if figure and (kind not in found or (exact and not found[kind][0])):
                 found[kind] = exact, figure

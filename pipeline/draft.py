@@ -462,6 +462,11 @@ def _role(brief: SectionBrief, point: Point | None) -> str:
 
 
 def _gap(brief: SectionBrief, point: Point, promise: Promise | None) -> str:
+    if point.evidence:
+        return typeset(
+            f"[À COMPLÉTER : quelle preuve répond à la demande « {point.text.rstrip('.')} » ? "
+            f"— à demander à : {_role(brief, point)}]"
+        )
     part = f" ({point.part})" if point.part else ""
     whom = f"— à demander à : {_role(brief, point)}]"
     if promise is None:

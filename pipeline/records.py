@@ -301,6 +301,8 @@ class Point(Record):
     text: str
     part: str | None = None
     """Title of the part of the section it belongs to."""
+    evidence: bool = False
+    """It is the evidence the buyer asks of the section, not one of the points of the plan."""
 
 
 class SectionBrief(Record):

@@ -14,7 +14,7 @@ from pipeline import weights
 from pipeline.attribute import Sources, attribute
 from pipeline.clients import secret_forms
 from pipeline.coverage import compliance, cover
-from pipeline.diagrams import section_figures
+from pipeline.diagrams import section_figures, with_evidence
 from pipeline.draft import Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
 from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError, MemoireError
@@ -205,7 +205,10 @@ def draft_dossier(
     ``model`` is called once, when the first section needs it. Interrupting loses at most the sections in hand.
     """
     tender = read_consultation(dossier)
-    plan = briefs_of(tender) if deliverable is None else outline(deliverable_plan(_deliverable(tender, deliverable)))
+    if deliverable is None:
+        plan = [with_evidence(brief) for brief in briefs_of(tender)]
+    else:
+        plan = outline(deliverable_plan(_deliverable(tender, deliverable)))
     briefs = chosen(plan, sections)
     index = load_index(dossier, embedder, settings)
     today = dt.date.today()

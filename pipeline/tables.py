@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.clients import mask, masked, secret_forms
 from pipeline.french import fold, french_date, join_french, stems
 from pipeline.library import fact, library_files, read_entry, read_facts, sheet_fields
-from pipeline.records import Passage, Section, Table, TableKind, TableRow, Tender
+from pipeline.records import Passage, Section, SectionBrief, Table, TableKind, TableRow, Tender
 from pipeline.split import split
 
 _ASKED: tuple[tuple[TableKind, re.Pattern[str], re.Pattern[str]], ...] = (
@@ -75,7 +75,7 @@ _ASKED: tuple[tuple[TableKind, re.Pattern[str], re.Pattern[str]], ...] = (
     ),
 )
 """Kind of table, what asks for it in attendus and preuves, what asks for it in a title or a point."""
-_EVIDENCE: tuple[TableKind, ...] = ("components", "certificates")
+_EVIDENCE: tuple[TableKind, ...] = ("components", "certificates", "deliverables")
 _TITLES: Mapping[TableKind, str] = {
     "components": "Composants cités, licence, éditeur et solution de repli",
     "support": "Publication et support des composants cités",
@@ -157,15 +157,15 @@ def _kind(record: Mapping[str, Any], today: dt.date) -> TableKind | None:
 def asked_tables(section: Section) -> list[TableKind]:
     """Kinds of tables the buyer's words ask of a section."""
     brief = section.brief
-    demanded = _demanded(section)
+    demanded = _demanded(brief)
     subject = fold(" ; ".join([brief.title, *(point.text for point in brief.points)]))
     return [kind for kind, _, weak in _ASKED if kind in demanded or weak.search(subject)]
 
 
-def evidence_tables(section: Section) -> list[TableKind]:
+def evidence_tables(brief: SectionBrief) -> list[TableKind]:
     """Kinds of tables that are the very evidence the buyer asks of a section. Measures, minutes and extracts are not
     tables of ours: asking for them is no such kind."""
-    evidence = fold(section.brief.evidence or "")
+    evidence = fold(brief.evidence or "")
     return [kind for kind, strong, _ in _ASKED if kind in _EVIDENCE and strong.search(evidence)]
 
 
@@ -177,7 +177,7 @@ def section_tables(sections: Sequence[Section], catalogue: Catalogue, tender: Te
     for section in sections:
         for kind in asked_tables(section):
             rows = tuple(_rows(kind, section, catalogue, tender, said))
-            asked = kind in _demanded(section)
+            asked = kind in _demanded(section.brief)
             if rows and ((kind, rows) not in found or (asked and not found[kind, rows][0])):
                 table = Table(kind=kind, section=section.number, title=_TITLES[kind], header=_HEADERS[kind], rows=rows)
                 found[kind, rows] = asked, table
@@ -185,14 +185,14 @@ def section_tables(sections: Sequence[Section], catalogue: Catalogue, tender: Te
     return tuple(sorted((table for _, table in found.values()), key=lambda table: order[table.section]))
 
 
-def demand(section: Section) -> str:
+def demand(brief: SectionBrief) -> str:
     """Attendus and preuves of a section, folded."""
-    return fold(" ".join(filter(None, (section.brief.expected, section.brief.evidence))))
+    return fold(" ".join(filter(None, (brief.expected, brief.evidence))))
 
 
-def _demanded(section: Section) -> list[TableKind]:
+def _demanded(brief: SectionBrief) -> list[TableKind]:
     """Kinds asked for in so many words, in attendus or preuves."""
-    wanted = demand(section)
+    wanted = demand(brief)
     return [kind for kind, strong, _ in _ASKED if strong.search(wanted)]
 
 

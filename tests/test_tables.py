@@ -66,8 +66,8 @@ def test_what_the_buyer_asks_decides(title: str, expected: str, evidence: str, k
 
 
 def test_measures_are_no_evidence_of_ours() -> None:
-    assert evidence_tables(section("Support", evidence="les délais mesurés sur un marché de support")) == []
-    assert evidence_tables(section("Sécurité", evidence="les certificats avec leur numéro")) == ["certificates"]
+    assert evidence_tables(section("Support", evidence="les délais mesurés sur un marché de support").brief) == []
+    assert evidence_tables(section("Sécurité", evidence="les certificats avec leur numéro").brief) == ["certificates"]
 
 
 def test_components_are_those_the_document_names(catalogue: Catalogue) -> None:

@@ -14,6 +14,7 @@ from pipeline.records import (
     Paragraph,
     Passage,
     PlanNode,
+    Point,
     Section,
     Sentence,
     Table,
@@ -178,6 +179,11 @@ def place(passage: Passage) -> str:
     if passage.kind == "component" and passage.date:
         parts.append(f"faits du {french_date(passage.date)}")
     return ", ".join(parts)
+
+
+def point_title(point: Point) -> str:
+    """A point as the document prints it: the buyer's words, and that they ask for evidence where they do."""
+    return typeset(f"Preuve demandée : {point.text.rstrip('.')}") if point.evidence else point.text
 
 
 def gaps(memoire: Memoire) -> list[tuple[Section, Paragraph]]:

@@ -24,6 +24,7 @@ from pipeline.export import (
     is_leaf,
     matrix_row,
     place,
+    point_title,
     requirement_rows,
     requirements_title,
     section_of,
@@ -78,7 +79,7 @@ def _body(memoire: Memoire, section: Section, numbered: Sources) -> list[str]:
     said: int | None = None
     for paragraph in section.paragraphs:
         if paragraph.point is not None and paragraph.point != said:
-            lines += [f"**{section.brief.points[paragraph.point].text}**", ""]
+            lines += [f"**{point_title(section.brief.points[paragraph.point])}**", ""]
             said = paragraph.point
         lines += [f"**{paragraph.gap}**", ""] if paragraph.gap else []
         if paragraph.sentences:
@@ -108,6 +109,7 @@ def to_html(memoire: Memoire) -> str:
         numbered=sources(memoire),
         gaps=gaps(memoire),
         place=place,
+        point_title=point_title,
         typeset=typeset,
         section_of=section_of,
         is_leaf=is_leaf,

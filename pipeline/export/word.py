@@ -30,6 +30,7 @@ from pipeline.export import (
     is_leaf,
     matrix_row,
     place,
+    point_title,
     requirement_rows,
     requirements_title,
     section_of,
@@ -220,7 +221,7 @@ def _body(document: WordDocument, memoire: Memoire, section: Section, numbered: 
             document.add_paragraph(asked.part, style="Partie")
             part = asked.part
         if asked and asked != point:
-            document.add_paragraph(asked.text, style="Point")
+            document.add_paragraph(point_title(asked), style="Point")
             point = asked
         if paragraph.gap:
             _highlight(document.add_paragraph(), paragraph.gap)
