@@ -261,20 +261,13 @@ def _draft(
 ) -> None:
     from pipeline import run
 
-    embedder = run.load_embedder(settings)
     started = time.monotonic()
     count = 0
-    with stages() as choosing, SentenceBar() as progress:
+    with stages() as choosing:
+        choice = run.choose_apart(dossier, settings, deliverable, choosing)
+    with SentenceBar() as progress:
         work = run.draft_dossier(
-            dossier,
-            sections,
-            embedder,
-            lambda: run.load_model(settings),
-            settings,
-            deliverable=deliverable,
-            force=force,
-            choosing=choosing,
-            progress=progress,
+            dossier, choice, sections, lambda: run.load_model(settings), settings, force=force, progress=progress
         )
         for done in work:
             count += 1

@@ -72,11 +72,11 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
             n=len(weighed),
             unscored=len(criteria) - len(weighed),
         ),
-        "citation_precision": share([float(not _remarks(s, section)) for s, section in own]),
+        "citation_precision": share([float(not remarks(s, section)) for s, section in own]),
         "citation_recall": share([float(bool(s.passages) and _exist(s, section)) for s, section in said]),
         "figure_support": share(
             [
-                float(not any(r.kind in ("figure", "name") for r in _remarks(s, section)))
+                float(not any(r.kind in ("figure", "name") for r in remarks(s, section)))
                 for s, section in own
                 if verify.quantities(s.text) or verify.names(s.text)
             ]
@@ -138,11 +138,12 @@ def _verdict(paragraphs: Sequence[Paragraph], section: Section) -> Verdict:
     said = [s for p in paragraphs for s in p.sentences]
     if not said:
         return "missing"
-    sound = [not _remarks(sentence, section) for sentence in said]
+    sound = [not remarks(sentence, section) for sentence in said]
     return "covered" if all(sound) else "partial"
 
 
-def _remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
+def remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
+    """What a sentence says beyond the passages it cites."""
     passages = [p for p in section.passages if p.id in sentence.passages]
     if not passages:
         return [verify.Remark("citation", "Aucune source.")]

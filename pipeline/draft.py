@@ -7,6 +7,7 @@ speaks of a point, the paragraph is a gap to fill in, with the question and whom
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline import prompts, verify
-from pipeline.attribute import Attribution, Promise, Slot, Sources
+from pipeline.attribute import Attribution, Promise, Slot
 from pipeline.claims import STANDINGS, Standing, labels, standing
 from pipeline.french import NUMBER_WORDS, STOPWORDS, fold, join_french, sentences, stems, typeset
 from pipeline.library import notice
@@ -71,6 +72,15 @@ class Progress:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Guard:
+    """What the document must not do: name these clients, or rest on what has gone stale without saying so."""
+
+    secrets: tuple[str, ...] = ()
+    """Spellings of clients who may not be named."""
+    today: dt.date = dt.date.min
+
+
 def inputs_fingerprint(brief: SectionBrief, given: Attribution, model: LanguageModel, settings: Settings) -> str:
     """SHA-256 of everything a section depends on; equal fingerprints mean the same section."""
     content = [
@@ -100,14 +110,14 @@ def _explained(settings: Settings) -> dict[str, dict[str, object]]:
 def draft_sections(
     briefs: Sequence[SectionBrief],
     attributions: Mapping[str, Attribution],
-    sources: Sources,
+    guard: Guard,
     model: LanguageModel,
     settings: Settings,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Section]:
     """Each section as soon as its last sentence is written and checked; those with nothing to write come first."""
     started, tokens = time.monotonic(), 0
-    runs = [_Run(brief, attributions[brief.number], sources, model, settings) for brief in briefs]
+    runs = [_Run(brief, attributions[brief.number], guard, model, settings) for brief in briefs]
     waiting = deque((run, task) for run in runs for task in run.tasks())
     total = sum(len(task.lines) for _, task in waiting)
     in_hand: dict[int, tuple[_Run, _Task]] = {}
@@ -168,10 +178,9 @@ class _Run:
     """A section being written."""
 
     def __init__(
-        self, brief: SectionBrief, given: Attribution, sources: Sources, model: LanguageModel, settings: Settings
+        self, brief: SectionBrief, given: Attribution, guard: Guard, model: LanguageModel, settings: Settings
     ) -> None:
-        self.brief, self._given, self._sources, self._model, self._settings = brief, given, sources, model, settings
-        self._secrets = [form for form, _ in sources.secrets]
+        self.brief, self._given, self._guard, self._model, self._settings = brief, given, guard, model, settings
         self.lines = [_Line(slot, passages=(slot.passage,)) for slot in given.slots]
         self.findings: list[Finding] = []
         self.started: float | None = None
@@ -260,7 +269,7 @@ class _Run:
     def _check(self, text: str, slots: Sequence[Slot]) -> list[verify.Remark]:
         excerpts = [slot.passage.model_copy(update={"text": slot.excerpt}) for slot in slots]
         points = {self.brief.points[slot.point].text for slot in slots if slot.point is not None}
-        return verify.check(text, excerpts, f"{' '.join(points)} {self.brief.title}", self._secrets)
+        return verify.check(text, excerpts, f"{' '.join(points)} {self.brief.title}", self._guard.secrets)
 
     def _quote(self, line: _Line) -> None:
         """The source's own words in place of a refused rewording, where they pass the checks themselves."""
@@ -363,14 +372,14 @@ class _Run:
                         return Answer(requirement=requirement, sentence=sentence, paragraph=paragraph.id)
             return Answer(requirement=requirement, sentence=None)
         line = _Line(slot, text=own_words(slot.excerpt), passages=(slot.passage,))
-        if verify.check(line.text, [slot.passage.model_copy(update={"text": slot.excerpt})], "", self._secrets):
+        if verify.check(line.text, [slot.passage.model_copy(update={"text": slot.excerpt})], "", self._guard.secrets):
             return Answer(requirement=requirement, sentence=None)
         return Answer(requirement=requirement, sentence=next(iter(_led([line]))))
 
     def _old(self) -> Iterator[Finding]:
         """A finding for each passage that should be checked again before it is relied on."""
         for line in self.lines:
-            said = notice(line.slot.passage, self._sources.today, self._settings.library.stale_months)
+            said = notice(line.slot.passage, self._guard.today, self._settings.library.stale_months)
             if said and line.text:
                 message = f"{line.slot.passage.document} : {said}."
                 yield Finding(kind="stale", message=message, paragraph=self._name(line.slot.point or 0))

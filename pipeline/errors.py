@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 
@@ -33,6 +34,10 @@ class MemoireError(Exception):
         place = f" ({self.where})" if self.where else ""
         todo = f" {remedy}" if remedy else ""
         super().__init__(" ".join(f"{what}{place}.{todo}".split()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """So that an error keeps its parts from one process to another."""
+        return partial(type(self), where=self.where, remedy=self.remedy), (self.what,)
 
 
 class DocumentError(MemoireError):

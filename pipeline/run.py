@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline import weights
-from pipeline.attribute import Sources, attribute
+from pipeline.apart import apart
+from pipeline.attribute import Attribution, Sources, attribute
 from pipeline.clients import secret_forms
 from pipeline.coverage import compliance, cover
 from pipeline.diagrams import section_figures, with_evidence
-from pipeline.draft import Progress, draft_sections, inputs_fingerprint
+from pipeline.draft import Guard, Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
 from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError, MemoireError
 from pipeline.export.text import to_html, to_markdown
@@ -188,46 +189,75 @@ class Drafted:
     """Where it was written; ``None`` where nothing had to be done."""
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a document will say: the sections of its plan, and what each rests on."""
+
+    briefs: tuple[SectionBrief, ...]
+    attributions: Mapping[str, Attribution]
+
+
+def choose(
+    dossier: Dossier,
+    embedder: Embedder,
+    settings: Settings,
+    deliverable: str | None = None,
+    tell: IndexProgress | None = None,
+) -> Choice:
+    """Choose the passages of the mémoire, or of a deliverable. Always for the whole of it: sections share its sources."""
+    tender = read_consultation(dossier)
+    if deliverable is None:
+        briefs = [with_evidence(brief) for brief in briefs_of(tender)]
+    else:
+        briefs = outline(deliverable_plan(_deliverable(tender, deliverable)))
+    sources = Sources(load_index(dossier, embedder, settings), embedder, _secrets(dossier), dt.date.today())
+    requirements = tender.requirements if deliverable is None else ()
+    places = {link.source: link.target for link in tender.links if link.kind == "requirement"}
+    return Choice(tuple(briefs), attribute(briefs, requirements, places, sources, settings, tell))
+
+
+def choose_apart(
+    dossier: Dossier, settings: Settings, deliverable: str | None = None, tell: IndexProgress | None = None
+) -> Choice:
+    """The same in a process of its own, with the embedder the settings name."""
+    return apart(_choose, dossier, settings, deliverable, tell=tell)
+
+
+def _choose(dossier: Dossier, settings: Settings, deliverable: str | None, tell: IndexProgress) -> Choice:
+    return choose(dossier, load_embedder(settings), settings, deliverable, tell)
+
+
+def _secrets(dossier: Dossier) -> tuple[tuple[str, str], ...]:
+    """Spellings of the clients who may not be named, and how to call them."""
+    return secret_forms(read_facts(dossier.library(), dt.date.today()).clients)
+
+
 def draft_dossier(
     dossier: Dossier,
+    choice: Choice,
     sections: Sequence[str],
-    embedder: Embedder,
     model: Callable[[], LanguageModel],
     settings: Settings,
     *,
-    deliverable: str | None = None,
     force: bool = False,
-    choosing: IndexProgress | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Drafted]:
-    """Draft the sections named, or all, of the mémoire or of a deliverable; yields each as it is saved.
-
-    ``model`` is called once, when the first section needs it. Interrupting loses at most the sections in hand.
-    """
-    tender = read_consultation(dossier)
-    if deliverable is None:
-        plan = [with_evidence(brief) for brief in briefs_of(tender)]
-    else:
-        plan = outline(deliverable_plan(_deliverable(tender, deliverable)))
-    briefs = chosen(plan, sections)
-    index = load_index(dossier, embedder, settings)
-    today = dt.date.today()
-    sources = Sources(index, embedder, secret_forms(read_facts(dossier.library(), today).clients), today)
-    requirements = tender.requirements if deliverable is None else ()
-    places = {link.source: link.target for link in tender.links if link.kind == "requirement"}
+    """Draft the sections named, or all; yields each as it is saved. Interrupting loses at most the sections in hand."""
+    briefs = chosen(choice.briefs, sections)
     writer = model()
     with dossier.lock():
-        given = attribute(plan, requirements, places, sources, settings, choosing)
         wanted: list[SectionBrief] = []
         for brief in briefs:
             previous = None if force else read_draft(dossier, brief.number)
-            if previous and previous.inputs_sha256 == inputs_fingerprint(brief, given[brief.number], writer, settings):
+            inputs = inputs_fingerprint(brief, choice.attributions[brief.number], writer, settings)
+            if previous and previous.inputs_sha256 == inputs:
                 yield Drafted(previous, None)
             else:
                 wanted.append(brief)
         if wanted:
             dossier.note("schedule", sections=[brief.number for brief in wanted], parallel=settings.llm.parallel)
-        for section in draft_sections(wanted, given, sources, writer, settings, progress):
+        guard = Guard(tuple(form for form, _ in _secrets(dossier)), dt.date.today())
+        for section in draft_sections(wanted, choice.attributions, guard, writer, settings, progress):
             yield Drafted(section, write_draft(dossier, section))
 
 

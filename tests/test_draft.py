@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from pipeline import prompts
 from pipeline.attribute import Sources, attribute
 from pipeline.clients import mask, masked
-from pipeline.draft import draft_sections, inputs_fingerprint
+from pipeline.draft import Guard, draft_sections, inputs_fingerprint
 from pipeline.errors import PlanMissingError, PromptError
 from pipeline.llm import Prompt
 from pipeline.outline import chosen, outline
@@ -73,7 +73,8 @@ def echo(prompt: Prompt) -> str:
 
 def draft_one(brief: SectionBrief, sources: Sources, model: ScriptedModel, chosen_settings: Settings) -> Section:
     given = attribute([brief], (), {}, sources, chosen_settings)
-    return next(draft_sections([brief], given, sources, model, chosen_settings))
+    guard = Guard(tuple(form for form, _ in sources.secrets), sources.today)
+    return next(draft_sections([brief], given, guard, model, chosen_settings))
 
 
 def write(brief: SectionBrief, sources: Sources, answer: Callable[[Prompt], str] | Sequence[str], **draft: object):  # type: ignore[no-untyped-def]

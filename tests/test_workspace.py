@@ -34,7 +34,8 @@ def echo(prompt: Prompt) -> str:
 
 
 def draft(dossier: Dossier, *sections: str, force: bool = False) -> list[Path | None]:
-    steps = run.draft_dossier(dossier, sections, HashEmbedder(), lambda: ScriptedModel(echo), SETTINGS, force=force)
+    choice = run.choose(dossier, HashEmbedder(), SETTINGS)
+    steps = run.draft_dossier(dossier, choice, sections, lambda: ScriptedModel(echo), SETTINGS, force=force)
     return [done.path for done in steps]
 
 
@@ -137,7 +138,8 @@ def test_interrupting_loses_at_most_the_section_in_hand(dossier: Dossier) -> Non
                     raise KeyboardInterrupt
                 yield given
 
-    steps = run.draft_dossier(dossier, [], HashEmbedder(), lambda: Stops(echo), SETTINGS)
+    choice = run.choose(dossier, HashEmbedder(), SETTINGS)
+    steps = run.draft_dossier(dossier, choice, [], lambda: Stops(echo), SETTINGS)
     done = []
     with pytest.raises(KeyboardInterrupt):
         done.extend(step.section.number for step in steps)

@@ -114,6 +114,12 @@ class LlamaCpp:
                 remedy="Réduisez le réglage llm.context.",
             )
         self._room = context
+        self.size = path.stat().st_size
+        """Bytes of the weights' file."""
+        heads = int(llama_cpp.llama_model_n_head_kv(self._model))
+        width = int(llama_cpp.llama_model_n_embd(self._model)) // int(llama_cpp.llama_model_n_head(self._model))
+        self.cache_bytes = 2 * 2 * context * int(llama_cpp.llama_model_n_layer(self._model)) * heads * width
+        """Bytes of keys and values, in half precision."""
         self._vocabulary: Any = llama_cpp.llama_model_get_vocab(self._model)
         self._words = int(llama_cpp.llama_vocab_n_tokens(self._vocabulary))
         self._memory: Any = llama_cpp.llama_get_memory(self._context)
