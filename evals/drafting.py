@@ -1,14 +1,15 @@
 """Drafts whole mémoires with the default model and says what they are worth: `python -m evals.drafting`.
 
 The sample dossier and, where ../shared is beside the project, CAIH with the sample library. Prints one row a promise,
-with what is promised, and ends with exit code 1 where one falls short. Citation figures come from evals/labels (labelled
-by hand, see there), not from the verifier. Speed is measured against the same weights in the same run: one sequence
+with what is promised, and ends with exit code 1 where one falls short. Citation figures come from evals/labels,
+labelled by hand, not from the verifier. Speed is measured against the same weights in the same run: one sequence
 alone, eight sequences always full, and a long prompt.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import re
 import resource
 import sys
@@ -122,9 +123,8 @@ def _contents(dossier: Dossier, name: str) -> Iterator[Row]:
     )
     conformity = report.metrics["plan_conformity"]
     yield Row(f"{name}, conformité au plan", "100 %", _percent(conformity), conformity.value == 1.0)
-    yield Row(
-        f"{name}, points avec un paragraphe ou une question", "tous", f"{told} sur {len(points)}", told == len(points)
-    )
+    seen = f"{told} sur {len(points)}"
+    yield Row(f"{name}, points avec un paragraphe ou une question", "tous", seen, told == len(points))
     least = 0.85 if name == "sample" else None
     yield Row(
         f"{name}, points avec un paragraphe vérifié",
@@ -147,7 +147,7 @@ def _inventions(dossier: Dossier, memoire: Memoire, name: str) -> Iterator[Row]:
     sentences = [(s, section) for section in memoire.sections for p in section.paragraphs for s in p.sentences]
     bad = [s.text for s, section in sentences if any(r.kind in ("figure", "name") for r in remarks(s, section))]
     yield Row(f"{name}, chiffres ou noms sans appui", "0", _some(bad), not bad)
-    clients = read_facts(dossier.library(), run.dt.date.today()).clients
+    clients = read_facts(dossier.library(), dt.date.today()).clients
     text = fold(to_markdown(memoire))
     leaked = [form for form, _ in secret_forms(clients) if re.search(rf"(?<!\w){re.escape(fold(form))}(?!\w)", text)]
     yield Row(f"{name}, noms de clients confidentiels", "0", _some(leaked), not leaked)
@@ -190,11 +190,7 @@ def _rates(model: LlamaCpp, tuned: Settings) -> Rates:
 
     def timed(count: int, length: int, tokens: int) -> Usage:
         model.usage = Usage()
-        prompts = [Prompt(f"Compte {n}.", (), "un deux trois quatre " * length, stop="") for n in range(count)]
-        if count > 1:
-            prompts = [
-                Prompt("Écris longuement.", (), f"Raconte la journée {n}. " * length, stop="") for n in range(count)
-            ]
+        prompts = [Prompt("Continue.", (), f"Journée {n} d'un hôpital. " * length, stop="") for n in range(count)]
         answers(model, prompts, tokens)
         return model.usage
 

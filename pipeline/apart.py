@@ -1,4 +1,4 @@
-"""Runs a function in a process of its own: the embedder's gigabyte is given back before the language model is loaded."""
+"""Runs a function in a process of its own: what it took of memory is given back before the next model is loaded."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def choose(
     deliverable: str | None = None,
     tell: IndexProgress | None = None,
 ) -> Choice:
-    """Choose the passages of the mémoire, or of a deliverable. Always for the whole of it: sections share its sources."""
+    """Choose the passages of the mémoire, or of a deliverable: always of the whole, as sections share its sources."""
     tender = read_consultation(dossier)
     if deliverable is None:
         briefs = [with_evidence(brief) for brief in briefs_of(tender)]
