@@ -323,9 +323,14 @@ def _wanted(brief: SectionBrief, number: int, requirements: Sequence[Requirement
         for candidate in reader.about(query, point.text, ("dce",), floor=-2.0):
             said = fold(candidate.passage.text)
             item = next((item for text, item in stated.items() if text in said), None)
-            if item and len(item.text) <= ASKED_CHARS and all(item.text != slot.excerpt for slot in asked):
+            if item and _quotable(item.text) and all(item.text != slot.excerpt for slot in asked):
                 asked.append(Slot(number, requirement_passage(item), item.text, "asked"))
     return _Wanted(brief, number, query, candidates, asked)
+
+
+def _quotable(text: str) -> bool:
+    """Whether a requirement is short enough to quote, and talks to a reader."""
+    return len(text) <= ASKED_CHARS and not _INSTRUCTS.search(fold(text))
 
 
 def requirement_passage(item: Requirement) -> Passage:

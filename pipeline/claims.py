@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from pipeline.french import fold
+from pipeline.french import fold, in_the_past
 from pipeline.records import Claim, SourceKind
 
 Standing = Literal["existing", "developed", "target"]
@@ -27,8 +27,6 @@ _PROMISE = re.compile(
     r"\bs'engage\w*|\bengag(?:eons|ement\w*)\b|\bgaranti(?:ssons|r|ra|t|e|es)?\b|\bnous \w+rons\b|\bsera\b|\bseront\b"
 )
 _OURS = re.compile(r"\b(?:nous|notre|nos)\b")
-PAST = re.compile(r"\b(?:a|ont|avons|avait|avaient|etait|etaient|fut|furent)\b|\b\w{3,}(?:ait|aient)\b")
-"""Words that tell what is over, in folded text."""
 _DEVELOPED = re.compile(
     r"\bpendant (?:le|la duree du) (?:marche|projet|partenariat)\b"
     r"|\bdans le cadre du (?:present )?(?:marche|partenariat|pi)\b"
@@ -51,7 +49,7 @@ def claim_of(text: str, kind: SourceKind) -> Claim | None:
         by_kind: Mapping[SourceKind, Claim] = {"dce": "asked", "component": "fact", "firm": "commitment"}
         return by_kind[kind]
     said = fold(text)
-    if PAST.search(said):
+    if in_the_past(text):
         return "experience"
     if _PROMISE.search(said):
         return None

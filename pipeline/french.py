@@ -295,6 +295,21 @@ def looks_english(text: str) -> bool:
     return english >= 2 and english > french
 
 
+_PAST = frozenset(["a", "ont", "avons", "avait", "avaient", "était", "étaient", "fut", "furent", "eut", "eurent"])
+_NOT_PAST = re.compile(
+    r"^(?:souhait|parfait|extrait|retrait|abstrait|portrait|attrait|bienfait|forfait|méfait|satisfait)$"
+)
+
+
+def in_the_past(text: str) -> bool:
+    """Whether a verb of the text tells what is over: « a traité », « comptait », « furent ». Accents count: « à » is no
+    verb."""
+    return any(
+        word in _PAST or (len(word) > 5 and word.endswith(("ait", "aient")) and word not in _NOT_PAST)
+        for word in re.findall(r"[a-zà-öø-ÿœ]+", text.lower())
+    )
+
+
 _UNITS = r"(?:%|€|k€|M€|h|min|s|ms|j|ans?|mois|jours?|heures?|minutes?|secondes?|Go|To|Mo|Gbit/s|Mbit/s|km|kWh|W|ETP)"
 
 

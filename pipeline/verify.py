@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline.french import MONTHS, NUMBER_WORDS, STOPWORDS, fold, looks_english, stems, words
+from pipeline.french import MONTHS, NUMBER_WORDS, STOPWORDS, fold, in_the_past, looks_english, stems, words
 from pipeline.prompts import word_list
 from pipeline.records import FindingKind, Passage
 
@@ -58,7 +58,6 @@ NEAR = 5
 _NAME = re.compile(r"[\wÀ-ÿ][\wÀ-ÿ&+.’'\-/]*[\wÀ-ÿ+]|[A-ZÀ-Þ]")
 _FUTURE = re.compile(r"\b\w+(?:era|eront|erons|ira|iront|irons|dra|dront|vra|vront|rra|rront)\b")
 _NEGATION = re.compile(r"\b(?:ne|n|aucune?|jamais|sans|non)\b")
-_DONE = re.compile(r"\b(?:a|ont|avait|avaient|etait|etaient|fut|furent)\b|\b\w{3,}(?:ait|aient)\b")
 _PRESENT = re.compile(r"\b(?:est|sont|nous|peut|peuvent|compte|dispose|reste)\b")
 _PLANNED = ("en cours de", "en projet", "a venir")
 
@@ -277,7 +276,7 @@ def _polarity(sentence: str, source: str) -> Iterator[Remark]:
     said, offered = fold(sentence), fold(source)
     if _NEGATION.search(said.replace("'", " ")) and not _NEGATION.search(offered.replace("'", " ")):
         yield Remark("claim", "La négation n'est pas dans la source.")
-    if _DONE.search(offered) and not _DONE.search(said) and not _PRESENT.search(offered):
+    if in_the_past(source) and not in_the_past(sentence) and not _PRESENT.search(offered):
         yield Remark("claim", "La source parle au passé : garde le passé.")
     for match in _FUTURE.finditer(said):
         if match.group(0) not in offered and match.group(0) not in ("camera", "opera"):
