@@ -296,8 +296,8 @@ def looks_english(text: str) -> bool:
 
 
 _PAST = frozenset(["a", "ont", "avons", "avait", "avaient", "était", "étaient", "fut", "furent", "eut", "eurent"])
-_NOT_PAST = re.compile(
-    r"^(?:souhait|parfait|extrait|retrait|abstrait|portrait|attrait|bienfait|forfait|méfait|satisfait)$"
+_NOT_PAST = frozenset(
+    ["souhait", "parfait", "extrait", "retrait", "abstrait", "portrait", "attrait", "forfait", "satisfait"]
 )
 
 

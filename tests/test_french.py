@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.french import fold, french_date, looks_english, sentences, stems, typeset
+from pipeline.french import fold, french_date, in_the_past, looks_english, sentences, stems, typeset
 
 
 def test_sentences_keep_abbreviations_numbers_and_articles_together() -> None:
@@ -43,3 +43,18 @@ def test_english_is_told_from_french_with_english_names() -> None:
 )
 def test_dates_are_written_in_french(iso: str, said: str) -> None:
     assert french_date(iso) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "past"),
+    [
+        ("L'astreinte a traité 31 appels.", True),
+        ("Le parc comptait 40 postes.", True),
+        ("Les délais étaient tenus.", True),
+        ("L'équipe répond à chaque appel.", False),
+        ("Un extrait du rapport convient au souhait exprimé.", False),
+        ("Un retrait fait foi.", False),
+    ],
+)
+def test_the_past_is_told_by_verbs_not_by_letters(text: str, past: bool) -> None:
+    assert in_the_past(text) is past
