@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.claims import claim_of
+from pipeline.claims import Standing, claim_of, labels, standing
 from pipeline.clients import mask
 from pipeline.embed import Embedder, Role, Vectors
 from pipeline.french import NUMBER_WORDS, fold, sentences, stems
@@ -181,7 +181,7 @@ class _Reader:
     def excerpt(self, query: str, passage: Passage, said: _Said | None = None) -> tuple[str, Claim] | None:
         """The sentence of the passage nearest to the query that founds something and is not said yet, with the next
         ones where they are almost as near and found the same."""
-        parts = self._sentences(passage)
+        parts = self.sentences(passage)
         free = [n for n, part in enumerate(parts) if part.claim and not (said and said.has(part.text))]
         if not free:
             return None
@@ -200,7 +200,7 @@ class _Reader:
 
     def promise(self, query: str, passage: Passage) -> str | None:
         """The passage's sentence nearest to the query, where it promises something to a past client."""
-        parts = self._sentences(passage)
+        parts = self.sentences(passage)
         if passage.kind != "response" or not parts:
             return None
         best = parts[int(self.near(query, parts).argmax())]
@@ -212,7 +212,8 @@ class _Reader:
         near: Vectors = embed([part.text for part in parts], "passage") @ embed([expanded(query)], "query")[0]
         return near
 
-    def _sentences(self, passage: Passage) -> list[_Part]:
+    def sentences(self, passage: Passage) -> list[_Part]:
+        """The sentences of a passage that mean something away from it."""
         if passage.id not in self._parts:
             lines = passage.text.split("\n")
             found = [(part.removeprefix("– "), n) for n, line in enumerate(lines) for part in sentences(line)]
@@ -260,6 +261,9 @@ def attribute(
             for item in wanted:
                 if not item.slots:
                     _choose(item, reader, None)
+    for brief in briefs:
+        for meaning in labels(brief.distinctions):
+            _distinguish(meaning, [item for item in wanted if item.brief is brief], reader, said)
     slots = {
         brief.number: tuple(slot for item in wanted if item.brief is brief for slot in item.in_order())
         for brief in briefs
@@ -313,7 +317,9 @@ def _wanted(brief: SectionBrief, number: int, requirements: Sequence[Requirement
     query = point_query(brief, point)
     understand = bool(_UNDERSTAND.search(fold(f"{brief.title} ; {point.text}")))
     # what was done for others shows no understanding of this buyer
-    found = reader.about(query, point.text, ("firm",) if understand else _OWN)
+    found = reader.about(query, point.text, ("firm",) if understand else ("response",) if point.evidence else _OWN)
+    if point.evidence and not found:  # what was done proves more than what is promised
+        found = reader.about(query, point.text, _OWN)
     # rows of tables come after prose: a model must not rewrite them (evals/LOG.md); the firm's are tables already
     candidates = [item for item in found if not (is_row(item.passage.text) and item.passage.kind == "firm")]
     candidates.sort(key=lambda item: is_row(item.passage.text))
@@ -372,6 +378,26 @@ def _choose(item: _Wanted, reader: _Reader, said: _Said | None) -> None:
             if said:
                 said.add(excerpt)
             return
+
+
+def _distinguish(meaning: Standing, items: Sequence[_Wanted], reader: _Reader, said: _Said) -> None:
+    """Where a section says nothing of what exists, is to be developed or is aimed at, though the buyer asks for it: the
+    firm's sentence on it that is nearest to one of the section's points."""
+    if any(standing(slot.excerpt) == meaning for item in items for slot in item.slots):
+        return
+    found = [
+        (float(score), number, candidate.passage, part)
+        for number, item in enumerate(items)
+        for candidate in item.candidates
+        if candidate.passage.kind == "firm"
+        for parts in [reader.sentences(candidate.passage)]
+        for part, score in zip(parts, reader.near(item.query, parts), strict=True)
+        if standing(part.text) == meaning and part.claim and not said.has(part.text)
+    ]
+    if found:
+        _, number, passage, part = max(found, key=lambda item: item[:2])
+        said.add(part.text)
+        items[number].slots.append(Slot(items[number].point, passage, part.text, part.claim or "commitment"))
 
 
 def _answer(
