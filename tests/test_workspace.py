@@ -81,6 +81,41 @@ def test_sections_not_drafted_are_marked(drafted: Dossier) -> None:
     assert "[1]" in text
 
 
+def test_what_helps_the_reader_is_in_the_document(drafted: Dossier) -> None:
+    memoire = run.memoire_of(drafted)
+    document = docx.Document(io.BytesIO(to_docx(memoire)))
+    titles = [p.text for p in document.paragraphs if p.style is not None and p.style.name == "Titre liminaire"]
+    assert titles == [
+        "Table des matières", "Points à compléter", "Points appuyés sur la seule expérience", "Matrice de conformité",
+        "Glossaire", "Liste des sources",
+    ]  # fmt: skip
+    tables = {tuple(cell.text for cell in table.rows[0].cells): table for table in document.tables}
+    matrix = tables["Exigence", "Caractère", "Document, article et page", "Section", "Conformité"]
+    assert len(matrix.rows) - 1 == len(memoire.compliance)
+    terms = dict([cell.text for cell in row.cells] for row in tables["Sigle", "Signification"].rows[1:])
+    assert terms["RTO"].startswith("durée maximale") or "interruption" in terms["RTO"]
+    asked = tables["Exigence", "Énoncé", "Notre réponse", "Source", "Conformité"]
+    assert all(row.cells[3].text.startswith("[") for row in asked.rows[1:] if not row.cells[2].text.endswith("—"))
+    page = to_html(memoire)
+    assert "Points appuyés sur la seule expérience" in page
+    assert "Glossaire" in page
+
+
+def test_a_deliverable_is_drafted_from_its_own_points_and_exported_alone(dossier: Dossier) -> None:
+    run.index_dossier(dossier, HashEmbedder(), SETTINGS)
+    choice = run.choose(dossier, HashEmbedder(), SETTINGS, "D3")
+    done = list(run.draft_dossier(dossier, choice, [], lambda: ScriptedModel(echo), SETTINGS))
+    assert [step.section.number for step in done] == ["D3.1", "D3.2", "D3.3", "D3.4"]
+    path = run.export_dossier(dossier, None, "docx", "D3")
+    assert path.name == "D3.docx"
+    headings = [block.text for block in read_docx(path.read_bytes(), "D3")[0] if block.kind == "heading"]
+    assert headings[0].startswith("D3 – NOTE PCA/PRA")
+    assert len(headings) == 5
+    assert run.memoire_of(dossier).sections == ()
+    with pytest.raises(MemoireError, match="D9"):
+        run.choose(dossier, HashEmbedder(), SETTINGS, "D9")
+
+
 def test_no_confidential_client_leaves(drafted: Dossier) -> None:
     memoire = run.memoire_of(drafted)
     assert "corvane" not in to_markdown(memoire).lower()

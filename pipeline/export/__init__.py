@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.french import french_date, join_french, typeset
+from pipeline.prompts import word_list
 from pipeline.records import (
     Compliance,
     Conformity,
@@ -112,6 +114,9 @@ MATRIX = "Matrice de conformité"
 MATRIX_HEADER = ("Exigence", "Caractère", "Document, article et page", "Section", "Conformité")
 REQUIREMENTS_HEADER = ("Exigence", "Énoncé", "Notre réponse", "Source", "Conformité")
 CONFORMITY: Mapping[Conformity, str] = {"yes": "Conforme", "confirm": "À confirmer", "open": "À traiter"}
+GLOSSARY, GLOSSARY_HEADER = "Glossaire", ("Sigle", "Signification")
+UNENGAGED = "Points appuyés sur la seule expérience"
+UNENGAGED_NOTE = "Rien n'y dit ce que l'entreprise fera pour ce marché : précisez-le si l'acheteur l'attend."
 STATED = 260
 """Characters shown of a requirement; the whole of it is in the buyer's document."""
 
@@ -179,6 +184,31 @@ def place(passage: Passage) -> str:
     if passage.kind == "component" and passage.date:
         parts.append(f"faits du {french_date(passage.date)}")
     return ", ".join(parts)
+
+
+def unengaged(memoire: Memoire) -> list[str]:
+    """Points that rest on what was done elsewhere only: « 4.2 Supervision et incidents : Astreintes »."""
+    found = []
+    for section in memoire.sections:
+        names = {finding.paragraph for finding in section.findings if finding.kind == "commitment"}
+        points = {p.point: None for p in section.paragraphs if p.id in names and p.point is not None}
+        if points:
+            told = " ; ".join(section.brief.points[point].text.rstrip(".") for point in points)
+            found.append(typeset(f"{section.number} {section.title} : {told}."))
+    return found
+
+
+def glossary(memoire: Memoire) -> list[tuple[str, str]]:
+    """(acronym, meaning) of the known acronyms (prompts/lists/acronyms.txt) the document uses, in their order."""
+    said = " ".join(
+        [
+            *(s.text for section in memoire.sections for p in section.paragraphs for s in p.sentences),
+            *(cell for table in memoire.tables for row in table.rows for cell in row.cells),
+        ]
+    )
+    pairs = (line.partition("=") for line in word_list("acronyms"))
+    known = {acronym.strip(): meaning.strip() for acronym, _, meaning in pairs}
+    return sorted((a, known[a]) for a in known if re.search(rf"(?<!\w){re.escape(a)}(?!\w)", said))
 
 
 def point_title(point: Point) -> str:

@@ -9,11 +9,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from pipeline.export import (
+    GLOSSARY,
+    GLOSSARY_HEADER,
     MATRIX,
     MATRIX_HEADER,
     NOTICE,
     REQUIREMENTS_HEADER,
     TO_DRAFT,
+    UNENGAGED,
+    UNENGAGED_NOTE,
     Sources,
     answered,
     cells,
@@ -21,6 +25,7 @@ from pipeline.export import (
     columns,
     figures_of,
     gaps,
+    glossary,
     is_leaf,
     matrix_row,
     place,
@@ -30,6 +35,7 @@ from pipeline.export import (
     section_of,
     sources,
     tables_of,
+    unengaged,
 )
 from pipeline.export.figures import to_png
 from pipeline.french import typeset
@@ -67,6 +73,8 @@ def to_markdown(memoire: Memoire) -> str:
     if memoire.compliance:
         rows = [matrix_row(row) for row in memoire.compliance]
         lines += [f"## {MATRIX}", "", *_markdown_table(MATRIX_HEADER, rows), ""]
+    if terms := glossary(memoire):
+        lines += [f"## {GLOSSARY}", "", *_markdown_table(GLOSSARY_HEADER, terms), ""]
     if numbered.passages:
         lines += ["## Liste des sources", ""]
         lines += [f"- [{i}] {typeset(place(p))}" for i, p in enumerate(numbered.passages, start=1)]
@@ -128,6 +136,12 @@ def to_html(memoire: Memoire) -> str:
         requirements_title=requirements_title,
         requirements_header=REQUIREMENTS_HEADER,
         answered=answered,
+        unengaged=unengaged(memoire),
+        unengaged_title=UNENGAGED,
+        unengaged_note=UNENGAGED_NOTE,
+        glossary=glossary(memoire),
+        glossary_title=GLOSSARY,
+        glossary_header=GLOSSARY_HEADER,
     )
 
 

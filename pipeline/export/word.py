@@ -15,11 +15,15 @@ from docx.shared import Cm, Length, Pt, RGBColor
 from docx.text.paragraph import Paragraph as WordParagraph
 
 from pipeline.export import (
+    GLOSSARY,
+    GLOSSARY_HEADER,
     MATRIX,
     MATRIX_HEADER,
     NOTICE,
     REQUIREMENTS_HEADER,
     TO_DRAFT,
+    UNENGAGED,
+    UNENGAGED_NOTE,
     Sources,
     answered,
     cells,
@@ -27,6 +31,7 @@ from pipeline.export import (
     columns,
     figures_of,
     gaps,
+    glossary,
     is_leaf,
     matrix_row,
     place,
@@ -36,6 +41,7 @@ from pipeline.export import (
     section_of,
     sources,
     tables_of,
+    unengaged,
 )
 from pipeline.export.figures import to_png
 from pipeline.french import typeset
@@ -83,6 +89,10 @@ def to_docx(memoire: Memoire) -> bytes:
         document.add_page_break()  # type: ignore[no-untyped-call]
         document.add_paragraph(MATRIX, style="Titre liminaire")
         _table(document, MATRIX_HEADER, [matrix_row(row) for row in memoire.compliance])
+    terms = glossary(memoire)
+    if terms:
+        document.add_paragraph(GLOSSARY, style="Titre liminaire").paragraph_format.page_break_before = True
+        _table(document, GLOSSARY_HEADER, terms)
     _sources(document, numbered)
     stream = io.BytesIO()
     document.save(stream)
@@ -202,15 +212,20 @@ def _instruct(paragraph: WordParagraph, instruction: str) -> None:
 
 
 def _to_complete(document: WordDocument, memoire: Memoire) -> None:
-    found = gaps(memoire)
-    if not found:
-        return
-    document.add_page_break()  # type: ignore[no-untyped-call]
-    document.add_paragraph(FRONT_MATTER[1], style="Titre liminaire")
+    found, weak = gaps(memoire), unengaged(memoire)
+    if found or weak:
+        document.add_page_break()  # type: ignore[no-untyped-call]
+    if found:
+        document.add_paragraph(FRONT_MATTER[1], style="Titre liminaire")
     for section, paragraph in found:
         line = document.add_paragraph(style="List Bullet")
         line.add_run(f"{section.number} {section.title} : ")
         _highlight(line, paragraph.gap or "")
+    if weak:
+        document.add_paragraph(UNENGAGED, style="Titre liminaire")
+        document.add_paragraph(typeset(UNENGAGED_NOTE))
+    for text in weak:
+        document.add_paragraph(text, style="List Bullet")
 
 
 def _body(document: WordDocument, memoire: Memoire, section: Section, numbered: Sources) -> None:
