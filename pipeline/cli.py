@@ -33,7 +33,7 @@ from pipeline.console import (
 )
 from pipeline.errors import DossierError, MemoireError, ModelError, SettingsError
 from pipeline.export import reading
-from pipeline.export.text import report_to_html, report_to_junit
+from pipeline.export.text import report_to_html, report_to_junit, review_to_html, review_totals
 from pipeline.records import Conflict
 from pipeline.settings import ROOT, Settings
 
@@ -334,6 +334,40 @@ def evaluate(
     if fail_under is not None and (metric.value is None or metric.value < fail_under):
         err.print(f"Couverture {percent(metric.value)}, sous le seuil de {percent(fail_under)}.", markup=False)
         raise typer.Exit(1)
+
+
+@app.command()
+def diff(
+    dossier: DossierPath,
+    human: Annotated[Path, typer.Argument(metavar="HUMAIN.docx", help="Le document relu et corrigé.")],
+    page: Annotated[Path | None, typer.Option("--html", metavar="FICHIER", help="Écrit aussi une page HTML.")] = None,
+    tracked: Annotated[
+        Path | None,
+        typer.Option("--tracked", metavar="FICHIER.docx", help="Écrit un Word avec le suivi des modifications."),
+    ] = None,
+    form: FormatOption = "text",
+) -> None:
+    """Compare le texte généré avec le texte humain, paragraphe par paragraphe."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "text", "json")
+    folder = open_dossier(dossier)
+    found = run.review_dossier(folder, human)
+    if page:
+        weights.write_whole(page, review_to_html(found, human.name))
+    if tracked:
+        run.track_changes(folder, human, tracked)
+    if form == "json":
+        print_json(found)
+        return
+    for name, value in review_totals(found):
+        out.print(f"{name} : {value}", markup=False)
+    for section in found.sections:
+        for row in section.paragraphs:
+            for change in row.figures:
+                line = f"Chiffre changé en {section.number} : {change.before or 'aucun'} → {change.after or 'aucun'}"
+                out.print(line, markup=False, style="yellow")
 
 
 @app.command()

@@ -515,6 +515,67 @@ class Memoire(Record):
     """Every requirement of the tender, in its order."""
 
 
+# --- what people made of it --------------------------------------------------------------------------------
+
+ReviewVerdict = Literal["kept", "edited", "rewritten", "deleted", "added"]
+
+
+class WordEdit(Record):
+    """A run of words of a comparison, its own white space included."""
+
+    kind: Literal["kept", "deleted", "inserted"]
+    text: str
+
+
+class FigureChange(Record):
+    """A figure that differs; ``None`` where one side has none."""
+
+    before: str | None
+    after: str | None
+
+
+class ReviewedParagraph(Record):
+    """A generated paragraph and what people made of it."""
+
+    verdict: ReviewVerdict
+    generated: str | None
+    """``None`` where people added it."""
+    human: str | None
+    """``None`` where people dropped it."""
+    likeness: float
+    """In [0, 1], citations left out."""
+    edits: tuple[WordEdit, ...] = ()
+    figures: tuple[FigureChange, ...] = ()
+    """Figures a person changed: an alarm about their source."""
+    citations_lost: int = 0
+    gap_answered: bool = False
+    """It was a question to fill in, and it is no longer one."""
+
+
+class ReviewedSection(Record):
+    """A section of the plan; its number is empty for what stands before the plan."""
+
+    number: str
+    title: str
+    paragraphs: tuple[ReviewedParagraph, ...]
+    missing: bool = False
+    """The human document has no such heading."""
+
+
+class Review(Record):
+    """Generated against human text."""
+
+    sections: tuple[ReviewedSection, ...]
+    acceptance: float | None
+    """Share of the generated words in paragraphs kept as they were."""
+    chrf: float | None
+    """chrF of the generated text against the human one, in [0, 1]."""
+    edit_distance: float | None
+    """Levenshtein distance in words, over the longer text's words."""
+    citations_lost: int
+    gaps_answered: int
+
+
 # --- what is measured --------------------------------------------------------------------------------------
 
 

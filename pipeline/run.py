@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +33,7 @@ from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.llm.server import OpenAiServer
 from pipeline.outline import briefs_of, chosen, deliverable_plan, outline
 from pipeline.propose import kept, propose
-from pipeline.readers import read_all
+from pipeline.readers import read, read_all
 from pipeline.readers.docx import read_docx
 from pipeline.records import (
     Change,
@@ -41,6 +43,7 @@ from pipeline.records import (
     Hit,
     Memoire,
     PlanNode,
+    Review,
     Section,
     SectionBrief,
     SourceKind,
@@ -48,6 +51,7 @@ from pipeline.records import (
 )
 from pipeline.rerank import CrossEncoder, LateInteraction
 from pipeline.retrieve import EVERYTHING, Filters, Reranker, retrieve
+from pipeline.review import review
 from pipeline.settings import Settings, SplitSettings
 from pipeline.store import FILE, Store
 from pipeline.tables import Catalogue, read_catalogue, section_tables
@@ -313,11 +317,39 @@ def export_dossier(dossier: Dossier, target: Path | None, form: Format, delivera
         "md": lambda: to_markdown(memoire).encode(),
         "html": lambda: to_html(memoire).encode(),
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(content[form]())
-    partial.replace(path)
+    weights.write_whole(path, content[form]())
     dossier.note("export", file=str(path), format=form)
     return path
+
+
+def review_dossier(dossier: Dossier, human: Path) -> Review:
+    """Compare the document as it would be exported with what people made of it; kept in the dossier's reviews/."""
+    if human.suffix.lower() != ".docx":
+        raise DossierError("Un document Word est attendu", where=human, remedy="Enregistrez-le au format .docx.")
+    memoire = memoire_of(dossier)
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Path(folder) / "genere.docx"
+        ours.write_bytes(to_docx(memoire))
+        found = review(memoire.plan, read(ours, "response").blocks, read(human, "response").blocks)
+    path = dossier.root / "reviews" / f"{dt.datetime.now():%Y%m%d-%H%M%S}-{human.stem}.json"
+    weights.write_whole(path, found.model_dump_json(indent=1))
+    dossier.note("review", file=path.name, human=human.name, acceptance=found.acceptance)
+    return found
+
+
+def track_changes(dossier: Dossier, human: Path, target: Path) -> None:
+    """Write the exported document with tracked changes to the human one: accepting all gives the latter, rejecting all
+    the former. Raises DossierError where the two cannot be compared."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, made = Path(folder) / "genere.docx", Path(folder) / "suivi.docx"
+        ours.write_bytes(to_docx(memoire_of(dossier)))
+        arguments = [str(ours), str(human), str(made), "--author", "Relecture"]
+        command = [sys.executable, "-m", "docx_trackdiff.compare", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not made.is_file():
+            last = (done.stderr.strip().splitlines() or ["aucun message"])[-1]
+            raise DossierError(f"Suivi des modifications impossible : {last}", where=human)
+        weights.write_whole(target, made.read_bytes())
 
 
 def evaluate_dossier(dossier: Dossier) -> CoverageReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,7 +40,7 @@ from pipeline.export import (
 )
 from pipeline.export.figures import to_png
 from pipeline.french import typeset
-from pipeline.records import CoverageReport, Memoire, Section
+from pipeline.records import CoverageReport, Memoire, Review, Section
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -148,6 +149,41 @@ def to_html(memoire: Memoire) -> str:
 def report_to_html(report: CoverageReport, title: str) -> str:
     """The coverage report as one self-contained page."""
     return _TEMPLATES.get_template("coverage.html.jinja").render(report=report, title=title, labels=LABELS)
+
+
+def review_to_html(review: Review, title: str) -> str:
+    """Generated against human text, side by side or in one, as one self-contained page."""
+    verdicts = {
+        "kept": "Conservé",
+        "edited": "Retouché",
+        "rewritten": "Récrit",
+        "deleted": "Supprimé",
+        "added": "Ajouté",
+    }
+    return _TEMPLATES.get_template("review.html.jinja").render(
+        review=review, title=title, verdicts=verdicts, totals=review_totals(review)
+    )
+
+
+def review_totals(review: Review) -> list[tuple[str, str]]:
+    """(what, how much) of a review, in French."""
+    rows = [row for section in review.sections for row in section.paragraphs]
+    count = Counter(row.verdict for row in rows)
+    said = f"{count['kept']} conservés, {count['edited']} retouchés, {count['rewritten']} récrits, "
+    said += f"{count['deleted']} supprimés, {count['added']} ajoutés"
+
+    def share(value: float | None) -> str:
+        return "non mesuré" if value is None else typeset(f"{100 * value:.1f} %".replace(".", ","))
+
+    return [
+        ("Mots conservés tels quels", share(review.acceptance)),
+        ("Paragraphes", said),
+        ("Ressemblance (chrF)", share(review.chrf)),
+        ("Distance d’édition", share(review.edit_distance)),
+        ("Sources perdues", str(review.citations_lost)),
+        ("Chiffres changés par une personne", str(sum(len(row.figures) for row in rows))),
+        ("Questions répondues", str(review.gaps_answered)),
+    ]
 
 
 def report_to_junit(report: CoverageReport) -> str:
