@@ -35,7 +35,7 @@ from pipeline.records import (
     Tender,
     Verdict,
 )
-from pipeline.tables import evidence_tables
+from pipeline.tables import evidence_tables, evidence_traced
 from pipeline.tender.links import chapter_for
 
 METRICS = (
@@ -206,8 +206,8 @@ def _conformity(item: Requirement, answer: Sentence) -> Conformity:
 
 def _evidence(memoire: Memoire) -> Metric:
     """Share of the drafted sections asked for evidence that have it: our table, our diagram, or sentences on it."""
-    present: set[tuple[str, str]] = {(table.section, table.kind) for table in memoire.tables}
-    present |= {(figure.section, figure.kind) for figure in memoire.figures}
+    # printed once; elsewhere the document refers to it (pipeline/export)
+    present: set[str] = {table.kind for table in memoire.tables} | {figure.kind for figure in memoire.figures}
     values = []
     for section in memoire.sections:
         if not section.brief.evidence:
@@ -218,7 +218,8 @@ def _evidence(memoire: Memoire) -> Metric:
             for paragraph in section.paragraphs
             if paragraph.point is not None and section.brief.points[paragraph.point].evidence
         ]
-        shown = [(section.number, kind) in present for kind in kinds]
+        shown = [kind in present for kind in kinds]
+        shown += [bool(memoire.compliance)] if evidence_traced(section.brief) else []
         values.append(float(any(told) if told else bool(shown) and all(shown)))
     return share(values)
 

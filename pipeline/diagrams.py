@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.french import fold, join_french
 from pipeline.records import Bar, Figure, FigureKind, Node, Point, Section, SectionBrief
-from pipeline.tables import Catalogue, Entry, demand, evidence_tables, named
+from pipeline.tables import Catalogue, Entry, demand, evidence_tables, evidence_traced, named
 
 _ASKED: tuple[tuple[FigureKind, re.Pattern[str], re.Pattern[str]], ...] = (
     (
@@ -59,7 +59,7 @@ def evidence_figures(brief: SectionBrief) -> list[FigureKind]:
 
 def with_evidence(brief: SectionBrief) -> SectionBrief:
     """The brief with the evidence as a point to answer, where no table or diagram of ours is that evidence."""
-    if not brief.evidence or evidence_tables(brief) or evidence_figures(brief):
+    if not brief.evidence or evidence_tables(brief) or evidence_traced(brief) or evidence_figures(brief):
         return brief
     return brief.model_copy(update={"points": (*brief.points, Point(text=brief.evidence, evidence=True))})
 

@@ -74,10 +74,11 @@ class LlmSettings(_Group):
     model: str = "qwen2.5-coder-1.5b-instruct-q4_k_m"
     threads: int = Field(default=0, ge=0)
     """0: as many as the process may use."""
-    context: int = Field(default=4096, ge=512)
-    """Tokens the model sees at once; prompts here stay under 1,200."""
-    parallel: int = Field(default=8, ge=1, le=64)
-    """Answers decoded together; 8 gave 2.6 times the throughput of 1 on two cores (FINDINGS), more gained little."""
+    context: int = Field(default=12288, ge=512)
+    """Tokens held at once by all the answers being written (0.35 GB of keys and values with the default model)."""
+    parallel: int = Field(default=32, ge=1, le=64)
+    """Answers decoded together: on two AVX-512 cores 8 decode no faster than 1, 16 gain 1.5 times, 32 twice, 64 lose
+    again (evals/LOG.md)."""
     style: Literal["auto", "point", "section"] = "auto"
     """How the model is asked (pipeline/llm); auto: as its manifest entry says, « section » for a server."""
     url: str = ""

@@ -75,7 +75,16 @@ _ASKED: tuple[tuple[TableKind, re.Pattern[str], re.Pattern[str]], ...] = (
     ),
 )
 """Kind of table, what asks for it in attendus and preuves, what asks for it in a title or a point."""
-_EVIDENCE: tuple[TableKind, ...] = ("components", "certificates", "deliverables")
+_EVIDENCE: Mapping[TableKind, re.Pattern[str]] = {
+    "components": re.compile(r"tableaux? (?:des? |de )?composants|liste des composants|composants? .{0,60}licences?"),
+    "certificates": re.compile(r"certificats?|certifications?|qualifications? (?:avec|de l)|attestations? de|labels?"),
+    "references": re.compile(r"references? (?:comparable|similaire|client)|\b(?:comparable|similaire)s? en production"),
+    "deliverables": re.compile(r"livrables?|jalons?"),
+}
+"""Kinds of tables that can be the very evidence, and what asks for it."""
+_TRACES = re.compile(
+    r"references? croisees|renvois? (?:explicites? )?a|tableau de (?:correspondance|conformite)|matrice de conformite"
+)
 _TITLES: Mapping[TableKind, str] = {
     "components": "Composants cités, licence, éditeur et solution de repli",
     "support": "Publication et support des composants cités",
@@ -166,7 +175,12 @@ def evidence_tables(brief: SectionBrief) -> list[TableKind]:
     """Kinds of tables that are the very evidence the buyer asks of a section. Measures, minutes and extracts are not
     tables of ours: asking for them is no such kind."""
     evidence = fold(brief.evidence or "")
-    return [kind for kind, strong, _ in _ASKED if kind in _EVIDENCE and strong.search(evidence)]
+    return [kind for kind, pattern in _EVIDENCE.items() if pattern.search(evidence)]
+
+
+def evidence_traced(brief: SectionBrief) -> bool:
+    """Whether the evidence is the very links between the answer and the requirements, which every document has."""
+    return _TRACES.search(fold(brief.evidence or "")) is not None
 
 
 def section_tables(sections: Sequence[Section], catalogue: Catalogue, tender: Tender) -> tuple[Table, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.diagrams import evidence_figures
 from pipeline.french import french_date, join_french, typeset
 from pipeline.prompts import word_list
 from pipeline.records import (
@@ -22,6 +23,7 @@ from pipeline.records import (
     Table,
     TableRow,
 )
+from pipeline.tables import evidence_tables
 
 TO_DRAFT = "[À RÉDIGER : cette section n'a pas encore été rédigée.]"
 NOTICE = (
@@ -97,6 +99,17 @@ def tables_of(memoire: Memoire, section: Section) -> list[Table]:
 def figures_of(memoire: Memoire, section: Section) -> list[Figure]:
     """A section's diagrams."""
     return [figure for figure in memoire.figures if figure.section == section.number]
+
+
+def referred(memoire: Memoire, section: Section) -> list[str]:
+    """« Voir le tableau « … », section 1.3. » for what the buyer wants here as evidence and is printed elsewhere."""
+    tables = [("le tableau", t.title, t.section) for t in memoire.tables if t.kind in evidence_tables(section.brief)]
+    figures = [("le schéma", f.title, f.section) for f in memoire.figures if f.kind in evidence_figures(section.brief)]
+    return [
+        typeset(f"Voir {what} « {title} », section {number}.")
+        for what, title, number in (*figures, *tables)
+        if number != section.number
+    ]
 
 
 def columns(table: Table) -> tuple[str, ...]:

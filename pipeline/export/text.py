@@ -31,6 +31,7 @@ from pipeline.export import (
     matrix_row,
     place,
     point_title,
+    referred,
     requirement_rows,
     requirements_title,
     section_of,
@@ -95,6 +96,8 @@ def _body(memoire: Memoire, section: Section, numbered: Sources) -> list[str]:
             label = f"*{paragraph.distinction}.* " if paragraph.distinction else ""
             text = " ".join(f"{s.text} {numbered.marks(s)}".strip() for s in paragraph.sentences)
             lines += [f"{label}{text} {answered(memoire, paragraph)}".strip(), ""]
+    for text in referred(memoire, section):
+        lines += [text, ""]
     for figure in figures_of(memoire, section):
         lines += [f"*Figure – {figure.title}* {numbered.of(figure)}".rstrip(), "", typeset(figure.alt), ""]
     for table in tables_of(memoire, section):
@@ -127,6 +130,7 @@ def to_html(memoire: Memoire) -> str:
         tables_of=tables_of,
         columns=columns,
         figures_of=figures_of,
+        referred=referred,
         picture=lambda figure: base64.b64encode(to_png(figure)).decode(),
         cells=cells,
         matrix=[matrix_row(row) for row in memoire.compliance],

@@ -36,6 +36,7 @@ from pipeline.export import (
     matrix_row,
     place,
     point_title,
+    referred,
     requirement_rows,
     requirements_title,
     section_of,
@@ -73,6 +74,8 @@ def to_docx(memoire: Memoire) -> bytes:
         section = section_of(memoire, node)
         if section is not None:
             _body(document, memoire, section, numbered)
+            for text in referred(memoire, section):
+                document.add_paragraph(text)
             for figure in figures_of(memoire, section):
                 _figure(document, figure, numbered)
             for table in tables_of(memoire, section):
