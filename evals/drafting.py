@@ -25,6 +25,7 @@ from pipeline.apart import Tell, apart
 from pipeline.claims import claim_of
 from pipeline.clients import secret_forms
 from pipeline.coverage import remarks, share
+from pipeline.draft import unled
 from pipeline.export.text import to_markdown
 from pipeline.french import fold
 from pipeline.library import read_facts
@@ -155,14 +156,9 @@ def _inventions(dossier: Dossier, memoire: Memoire, name: str) -> Iterator[Row]:
     unfounded = [
         s.text
         for s, _ in sentences
-        if any(passages[n].kind == "response" for n in s.passages) and claim_of(_unled(s.text), "response") is None
+        if any(passages[n].kind == "response" for n in s.passages) and claim_of(unled(s.text), "response") is None
     ]
     yield Row(f"{name}, engagements sans source de l'entreprise", "0", _some(unfounded), not unfounded)
-
-
-def _unled(text: str) -> str:
-    """A sentence without « Pour tel client, »."""
-    return re.sub(r"^Pour [^,:]{3,80}[,:]\s*", "", text)
 
 
 def _speed(name: str, usage: Usage, rates: Rates, wall: float, chosen: float) -> Iterator[Row]:

@@ -52,6 +52,8 @@ _COUNT = "|".join(word for word, number in NUMBER_WORDS.items() if 1 < number < 
 _POINTS_ELSEWHERE = re.compile(
     r"\bci-(?:dessous|dessus|apres|avant)\b|\bsuivant(?:e|s|es)\b|\bsuivant :|\b(?:tableau|schema) suivant\b"
     r"|\bcf\.|\bvoir (?:le|la|l'|section|chapitre)"
+    r"|\b(?:ce|du present|le present) (?:marche|contrat|lot|projet|chantier)\b|\bcette (?:offre|consultation|affaire)\b"
+    r"|\bces \d|^\w+ (?:ces|cet|cette) \w"
     r"|^(?:il|elle|ils|elles|ces?|cet|cette|celui|celle|ceux|celles|cela|ceci|ainsi|en effet|par ailleurs|de plus|enfin"
     r"|toutefois|cependant|en revanche|en consequence|de meme|il en est)\b"
     rf"|\b(?:les|des|aux|ces) (?:{_COUNT}) \w+|^(?:le|la) (?:premi|deuxi|troisi|quatri|second|dern)\w+ "

@@ -14,6 +14,7 @@ from difflib import SequenceMatcher
 
 from pipeline import verify
 from pipeline.diagrams import evidence_figures
+from pipeline.draft import unled
 from pipeline.french import fold, looks_english
 from pipeline.outline import outline
 from pipeline.records import (
@@ -151,6 +152,8 @@ def remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
     text = sentence.text
     if sentence.claim == "asked":  # the words around the quote are ours
         text = text[text.find("«") + 1 : text.rfind("»")].replace("“", "« ").replace("”", " »")
+    if any(passage.kind == "response" for passage in passages):
+        text = unled(text)
     excerpts = {exchange.passage: exchange.excerpt for exchange in section.exchanges}
     written_from = [p.model_copy(update={"text": excerpts.get(p.id, p.text)}) for p in passages]
     # what it was written from, or else the whole passage: a person may have drawn on more of it

@@ -451,6 +451,11 @@ def _led(lines: Sequence[_Line]) -> Iterator[Sentence]:
         )
 
 
+def unled(text: str) -> str:
+    """A sentence without the « Pour tel client, » that was put before it."""
+    return re.sub(r"^Pour [^,:]{3,120}[,:]\s*", "", text)
+
+
 def for_client(name: str) -> str:
     """« Pour le Centre hospitalier de X », « Pour l'Agence Y », « Pour un organisme … »."""
     article = next((article for pattern, article in _FOR if pattern.search(fold(name))), None)

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from pipeline.french import MONTHS, NUMBER_WORDS, STOPWORDS, fold, in_the_past, looks_english, stems, words
+from pipeline.french import MONTHS, NUMBER_WORDS, STOPWORDS, fold, in_the_past, looks_english, sentences, stems, words
 from pipeline.prompts import word_list
 from pipeline.records import FindingKind, Passage
 
@@ -57,6 +57,12 @@ NEAR = 5
 """Stems on either side of a number among which what it counts may stand."""
 _NAME = re.compile(r"[\wÀ-ÿ][\wÀ-ÿ&+.’'\-/]*[\wÀ-ÿ+]|[A-ZÀ-Þ]")
 _FUTURE = re.compile(r"\b\w+(?:era|eront|erons|ira|iront|irons|dra|dront|vra|vront|rra|rront)\b")
+_COMPLEMENT = re.compile(r"(?:\b(?:de|du|des|de la)\s+|\b[dD]['’]|\([^()]*)$", re.IGNORECASE)
+"""What stands before a word that only belongs to what the sentence is about, or that is an aside."""
+_QUALIFIER = re.compile(
+    r"\ben moyenne\b|\ben mediane\b|\bau (?:plus|moins|maximum|minimum)\b|\benviron\b|\bpres de\b|\bjusqu'a\b|\bsauf\b"
+    r"|\bhors\b|\bplus de\b|\bmoins de\b|\bmaximale?s?\b|\bminimale?s?\b"
+)
 _NEGATION = re.compile(r"\b(?:ne|n|aucune?|jamais|sans|non)\b")
 _PRESENT = re.compile(r"\b(?:est|sont|nous|peut|peuvent|compte|dispose|reste)\b")
 _PLANNED = ("en cours de", "en projet", "a venir")
@@ -76,6 +82,9 @@ def check(sentence: str, passages: Sequence[Passage], point: str, secrets: Colle
         *_names(sentence, source + " " + point),
         *_claims(sentence, source, point),
         *_polarity(sentence, source),
+        *_tenses(sentence, source),
+        *_heads(sentence, source),
+        *_qualifiers(sentence, source),
     ]
 
 
@@ -276,14 +285,50 @@ def _polarity(sentence: str, source: str) -> Iterator[Remark]:
     said, offered = fold(sentence), fold(source)
     if _NEGATION.search(said.replace("'", " ")) and not _NEGATION.search(offered.replace("'", " ")):
         yield Remark("claim", "La négation n'est pas dans la source.")
-    if in_the_past(source) and not in_the_past(sentence) and not _PRESENT.search(offered):
-        yield Remark("claim", "La source parle au passé : garde le passé.")
     for match in _FUTURE.finditer(said):
         if match.group(0) not in offered and match.group(0) not in ("camera", "opera"):
             yield Remark("claim", f"Le futur « {match.group(0)} » n'est pas dans la source.")
     for phrase in _PLANNED:
         if phrase in said and phrase not in offered:
             yield Remark("claim", f"« {phrase} » n'est pas dans la source.")
+
+
+def _tenses(sentence: str, source: str) -> Iterator[Remark]:
+    """What is told as over must not become what is."""
+    for said, offered in _nearest(sentence, source):
+        if in_the_past(offered) and not in_the_past(said) and not _PRESENT.search(offered.lower()):
+            yield Remark("claim", "La source parle au passé : garde le passé.")
+
+
+def _heads(sentence: str, source: str) -> Iterator[Remark]:
+    """What a sentence is about must be what its source is about: « le bilan du COPIL » is not « le COPIL »."""
+    for said, offered in _nearest(sentence, source):
+        head = next((word for word in re.findall(r"[\w'’-]+", said) if stems(word)), "")
+        word = re.sub(r"^(?:[dlnsjmtcDLNSJMTC]|[Qq]u)['’]", "", head)
+        places = list(re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", offered, re.IGNORECASE)) if word else []
+        if places and all(_COMPLEMENT.search(offered[: place.start()]) for place in places):
+            yield Remark("claim", f"La source ne parle pas de « {word} » mais de ce qui le contient : garde son sujet.")
+
+
+def _qualifiers(sentence: str, source: str) -> Iterator[Remark]:
+    """« en moyenne », « au plus »: a figure that keeps its number and loses its limit says something else."""
+    said = fold(sentence)
+    figures = {quantity.value for quantity in quantities(sentence)}
+    for clause in re.split(r"[.;:\n]", fold(source)):
+        kept = figures & {quantity.value for quantity in quantities(clause)}
+        for match in _QUALIFIER.finditer(clause):
+            if kept and match.group(0) not in said:
+                yield Remark("claim", f"« {match.group(0)} » est dans la source : garde-le.")
+
+
+def _nearest(sentence: str, source: str) -> Iterator[tuple[str, str]]:
+    """Each sentence said, with the sentence of the source that shares most stems with it."""
+    offered = [part for line in source.split("\n") for part in sentences(line)]
+    for said in sentences(sentence):
+        wanted = set(stems(said))
+        best = max(offered, key=lambda part: len(wanted & set(stems(part))), default="")
+        if best:
+            yield said, best
 
 
 # --- form --------------------------------------------------------------------------------------------------

@@ -111,3 +111,22 @@ def test_a_number_counts_what_it_counts_in_the_source(sentence: str, source: str
     passage = Passage(id="p", kind="firm", document="a", page=1, article=None, text=source)
     kinds = [r.kind for r in check(sentence, [passage], "") if "ne compte pas" in r.message]
     assert bool(kinds) is refused
+
+
+@pytest.mark.parametrize(
+    ("sentence", "source", "refused"),
+    [
+        ("Le COPIL comportait 12 indicateurs.", "Le tableau de bord du COPIL comportait 12 indicateurs.", True),
+        ("OpenSSH a corrigé 186 serveurs.", "CVE-2024-6387 (OpenSSH) : Ansible a corrigé 186 serveurs.", True),
+        ("Le réseau compte 138 agents. Il a été formé.", "Le réseau a compté 138 agents. Il a été formé.", True),
+        ("L'équipe a mobilisé 3 ingénieurs.", "L'équipe a mobilisé 3 ingénieurs en moyenne.", True),
+        ("Le délai est de 4 heures.", "Le délai est de 4 heures au plus.", True),
+        ("Le délai est de 4 heures au plus.", "Le délai est de 4 heures au plus.", False),
+        ("Ansible a corrigé 186 serveurs.", "CVE-2024-6387 (OpenSSH) : Ansible a corrigé 186 serveurs.", False),
+        ("L'astreinte a traité 31 appels.", "Au total, l'astreinte a traité 31 appels.", False),
+        ("La forge a reçu 12 dépôts.", "La forge a reçu 12 dépôts, dont 3 au plus par mois.", True),
+    ],
+)
+def test_subject_tense_and_limits_are_kept(sentence: str, source: str, refused: bool) -> None:
+    passage = Passage(id="p", kind="response", document="a", page=1, article=None, text=source)
+    assert bool(check(sentence, [passage], "")) is refused

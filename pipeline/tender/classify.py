@@ -13,7 +13,7 @@ _TITLES: tuple[tuple[Piece, str], ...] = (
     ("CCAP", r"cahier (?:des|de) clauses administratives|clauses administratives (?:particulieres|generales)"),
     ("CCTP", r"cahier (?:des|de) clauses techniques|programme fonctionnel|cahier des charges|clauses techniques"),
     ("AE", r"acte d.engagement"),
-    ("BPU", r"bordereau (?:des|de) prix"),
+    ("BPU", r"bordereau (?:des|de) prix|cadre (?:des?|financier des?) prix"),
     ("DPGF", r"decomposition (?:du|des|de) prix"),
     ("DQE", r"detail (?:quantitatif|estimatif)"),
     ("CADRE", r"cadre (?:de|du) (?:reponse|memoire)|trame (?:de|du) (?:reponse|memoire)"),
