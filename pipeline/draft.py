@@ -336,7 +336,8 @@ class _Run:
             if line.slot.repeated:
                 message = f"Déjà dit dans une autre section, faute d'autre source : « {line.text} »"
                 self.findings.append(Finding(kind="repeat", message=message, paragraph=name))
-        if lines and all(line.slot.claim in ("experience", "fact", "asked") for line in lines):
+        claims = {line.slot.claim for line in lines}
+        if claims & {"experience", "fact"} and not claims & {"commitment", "method"}:
             role = _role(self.brief, self.brief.points[number])
             message = (
                 f"Rien n'engage l'entreprise sur ce point : que fera-t-elle pour ce marché ? À demander à : {role}."

@@ -316,13 +316,13 @@ def _table(document: WordDocument, header: Sequence[str], rows: Sequence[Sequenc
 
 
 def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Length]:
-    """Columns sharing the page's width by their text's mean length, the long ones a little less; none under its longest
-    word."""
+    """Columns sharing the page's width by their text's typical length, the long ones a little less; none under its
+    longest word."""
     least = [
         max(len(word) for text in column for word in re.split(r"[\s\-]+", text))
         for column in zip(header, *rows, strict=True)
     ]
-    wanted = [max(sum(map(len, column)) / len(column), 1) ** 0.5 for column in zip(header, *rows, strict=True)]
+    wanted = [_typical(column) ** 0.5 for column in zip(header, *rows, strict=True)]
     floor = [min(0.185 * letters + 0.5, 3.5) for letters in least]
     narrow: set[int] = set()
     while True:  # a column whose share is under its longest word takes that word's width; the others share the rest
@@ -333,6 +333,12 @@ def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Length
             break
         narrow |= short
     return [Cm(floor[i] if i in narrow else left * share / total) for i, share in enumerate(wanted)]
+
+
+def _typical(column: Sequence[str]) -> float:
+    """Mean length of the longer half of a column's cells: empty ones take no room from those that speak."""
+    lengths = sorted(map(len, column), reverse=True)[: (len(column) + 1) // 2]
+    return max(sum(lengths) / len(lengths), 1.0)
 
 
 def _highlight(paragraph: WordParagraph, text: str) -> None:
