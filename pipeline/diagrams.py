@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.french import fold, join_french
+from pipeline.library import stage_months
 from pipeline.records import Bar, Figure, FigureKind, Node, Point, Section, SectionBrief
 from pipeline.tables import Catalogue, Entry, demand, evidence_tables, evidence_traced, named
 
@@ -38,7 +39,8 @@ _TITLES: Mapping[FigureKind, str] = {
     "lld": "Architecture détaillée : composants et ce sur quoi ils s'appuient",
     "planning": "Calendrier des étapes",
 }
-PRODUCTION, RECOVERY, ADMINISTRATION = "Production", "Secours", "Administration"
+ZONES = PRODUCTION, RECOVERY, ADMINISTRATION = "Production", "Secours", "Administration"
+"""Environments, as drawn from top to bottom."""
 _OPERATORS = re.compile(r"exploitation|fabrication|securite|supervision|sauvegarde|administration|devsecops")
 LEAST_NODES = 3
 """Components under which a diagram shows nothing a sentence would not."""
@@ -92,7 +94,7 @@ def _figure(kind: FigureKind, section: str, catalogue: Catalogue, said: str) -> 
         return None
     nodes = tuple(node for entry in entries for node in _nodes(entry))
     edges = tuple(_edges(entries)) if kind == "lld" else ()
-    zones = [zone for zone in (PRODUCTION, RECOVERY, ADMINISTRATION) if any(node.zone == zone for node in nodes)]
+    zones = [zone for zone in ZONES if any(node.zone == zone for node in nodes)]
     told = "; ".join(f"{zone} : {join_french(n.name for n in nodes if n.zone == zone)}" for zone in zones)
     links = f" Liens : {'; '.join(f'{a} s’appuie sur {b}' for a, b in edges)}." if edges else ""
     return Figure(
@@ -111,7 +113,7 @@ def _nodes(entry: Entry) -> Iterator[Node]:
     declared = [str(item) for item in entry.fields.get("environnements") or []]
     default = ADMINISTRATION if _OPERATORS.search(fold(layer)) else PRODUCTION
     for zone in declared or [default]:
-        known = next((z for z in (PRODUCTION, RECOVERY, ADMINISTRATION) if fold(z) == fold(zone)), default)
+        known = next((z for z in ZONES if fold(z) == fold(zone)), default)
         yield Node(name=name, layer=layer, zone=known)
 
 
@@ -128,5 +130,5 @@ def _edges(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
 def _bars(entries: Sequence[Entry]) -> Iterator[Bar]:
     for entry in entries:
         if entry.kind == "planning":
-            first, months = int(entry.fields.get("debut_mois", 1)), int(entry.fields["duree_mois"])
-            yield Bar(label=str(entry.fields.get("etape", "")), start=first, end=first + months - 1)
+            first, last = stage_months(entry.fields)
+            yield Bar(label=str(entry.fields.get("etape", "")), start=first, end=last)

@@ -292,9 +292,15 @@ def _responsibility(record: Mapping[str, Any], today: dt.date) -> tuple[str, lis
     return f"Responsabilités : {activity}", [f"Activité : {activity} ; {' ; '.join(cells)}"]
 
 
+def stage_months(record: Mapping[str, Any]) -> tuple[int, int]:
+    """First and last month of a stage of a calendar, counted from 1 at the notification."""
+    first = int(record.get("debut_mois", 1))
+    return first, first + int(record["duree_mois"]) - 1
+
+
 def _stage(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
-    first, months = int(record.get("debut_mois", 1)), int(record["duree_mois"])
-    span = f"mois {first} à {first + months - 1}" if months > 1 else f"mois {first}"
+    first, last = stage_months(record)
+    span = f"mois {first} à {last}" if last > first else f"mois {first}"
     return f"Calendrier : {record.get('etape', '')}", [
         f"Étape : {record.get('etape', '')} ; Période : {span} ; Jalon : {record.get('jalon', '')}"
     ]

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.clients import mask, masked, secret_forms
 from pipeline.french import fold, french_date, join_french, stems
-from pipeline.library import fact, library_files, read_entry, read_facts, sheet_fields
+from pipeline.library import fact, library_files, read_entry, read_facts, sheet_fields, stage_months
 from pipeline.records import Passage, Section, SectionBrief, Table, TableKind, TableRow, Tender
 from pipeline.split import split
 
@@ -76,10 +76,8 @@ _ASKED: tuple[tuple[TableKind, re.Pattern[str], re.Pattern[str]], ...] = (
 )
 """Kind of table, what asks for it in attendus and preuves, what asks for it in a title or a point."""
 _EVIDENCE: Mapping[TableKind, re.Pattern[str]] = {
-    "components": re.compile(r"tableaux? (?:des? |de )?composants|liste des composants|composants? .{0,60}licences?"),
-    "certificates": re.compile(r"certificats?|certifications?|qualifications? (?:avec|de l)|attestations? de|labels?"),
+    **{kind: strong for kind, strong, _ in _ASKED if kind in ("components", "certificates", "deliverables")},
     "references": re.compile(r"references? (?:comparable|similaire|client)|\b(?:comparable|similaire)s? en production"),
-    "deliverables": re.compile(r"livrables?|jalons?"),
 }
 """Kinds of tables that can be the very evidence, and what asks for it."""
 _TRACES = re.compile(
@@ -272,8 +270,8 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         case "risks":
             return text("risque"), text("probabilite"), text("impact"), text("parade"), text("responsable")
         case "planning":
-            first, months = int(fields.get("debut_mois", 1)), int(fields["duree_mois"])
-            return text("etape"), f"{first} à {first + months - 1}" if months > 1 else str(first), text("jalon")
+            first, last = stage_months(fields)
+            return text("etape"), f"{first} à {last}" if last > first else str(first), text("jalon")
         case _:
             client = text("client") if fields["nommable"] else text("designation_publique")
             years = f"{text('debut')}-{text('fin')}"

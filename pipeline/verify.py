@@ -63,6 +63,7 @@ _QUALIFIER = re.compile(
     r"\ben moyenne\b|\ben mediane\b|\bau (?:plus|moins|maximum|minimum)\b|\benviron\b|\bpres de\b|\bjusqu'a\b|\bsauf\b"
     r"|\bhors\b|\bplus de\b|\bmoins de\b|\bmaximale?s?\b|\bminimale?s?\b"
 )
+_ELISION = re.compile(r"^(?:[dlnsjmtcDLNSJMTC]|[Qq]u)['’]")
 _NEGATION = re.compile(r"\b(?:ne|n|aucune?|jamais|sans|non)\b")
 _PRESENT = re.compile(r"\b(?:est|sont|nous|peut|peuvent|compte|dispose|reste)\b")
 _PLANNED = ("en cours de", "en projet", "a venir")
@@ -235,7 +236,7 @@ def names(sentence: str) -> list[str]:
         core = _NAME.search(token)
         word = core.group(0).rstrip(".,;:!?’'") if core else ""
         if word:
-            bare = re.sub(r"^(?:[dlnsjmtcDLNSJMTC]|[Qq]u)['’]", "", word)
+            bare = _ELISION.sub("", word)
             shouts = any(c.isupper() for c in bare[1:]) or (
                 any(c.isdigit() for c in bare) and any(c.isalpha() for c in bare)
             )
@@ -304,7 +305,7 @@ def _heads(sentence: str, source: str) -> Iterator[Remark]:
     """What a sentence is about must be what its source is about: « le bilan du COPIL » is not « le COPIL »."""
     for said, offered in _nearest(sentence, source):
         head = next((word for word in re.findall(r"[\w'’-]+", said) if stems(word)), "")
-        word = re.sub(r"^(?:[dlnsjmtcDLNSJMTC]|[Qq]u)['’]", "", head)
+        word = _ELISION.sub("", head)
         places = list(re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", offered, re.IGNORECASE)) if word else []
         if places and all(_COMPLEMENT.search(offered[: place.start()]) for place in places):
             yield Remark("claim", f"La source ne parle pas de « {word} » mais de ce qui le contient : garde son sujet.")

@@ -11,14 +11,13 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.diagrams import ZONES
 from pipeline.french import fold
 from pipeline.records import Figure, Node
 
 WIDTH = 16.4 / 2.54
 """Inches: the text width of the page."""
 DPI = 200
-ZONES = ("Production", "Secours", "Administration")
-"""From top to bottom."""
 INK, FRAME, BOX = "#1f3a5f", "#e9eef5", "#ffffff"
 LAYERS = ("poste", "espace", "usage", "intelligence", "applicati", "identit", "donnee", "infrastructure", "reseau")
 """From the users down to the machines, by a word of their names; others come last."""
