@@ -289,18 +289,48 @@ def _draft(
 def export(
     dossier: DossierPath,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FICHIER")] = None,
-    form: Annotated[str, typer.Option("--format", help="docx, md ou html.")] = "docx",
+    form: Annotated[str, typer.Option("--format", help="docx, pdf, md ou html.")] = "docx",
     deliverable: Annotated[
         str | None, typer.Option("--deliverable", metavar="L6", help="Livrable à écrire au lieu du mémoire.")
     ] = None,
+    chapter: Annotated[
+        str | None, typer.Option("--chapter", metavar="4", help="Seulement ce chapitre ou cette section.")
+    ] = None,
+    set_: Set = None,
 ) -> None:
-    """Écrit le document dans le plan de l'acheteur."""
+    """Écrit le document dans le plan de l'acheteur ; en Word et en PDF, sa table des matières a ses pages."""
     from pipeline import run
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "docx", "md", "html")
-    path = run.export_dossier(open_dossier(dossier), output, form, deliverable)  # type: ignore[arg-type]
-    out.print(f"Document écrit : {path}", markup=False)
+    _known_format(form, "docx", "pdf", "md", "html")
+    folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    done = run.export_dossier(folder, output, form, settings, deliverable=deliverable, chapter=chapter)  # type: ignore[arg-type]
+    _say_export(done)
+
+
+def _say_export(done: Any) -> None:
+    pages = "" if done.pages is None else f", {done.pages} pages"
+    out.print(f"Document écrit : {done.path}{pages}", markup=False)
+    if done.pages and done.limit:
+        over = done.pages > done.limit
+        told = f"Limite de l'acheteur : {done.limit} pages{' ; elle est dépassée.' if over else '.'}"
+        out.print(told, markup=False, style="yellow" if over else None)
+    if done.path.suffix == ".docx" and done.pages is None:
+        told = "LibreOffice n'est pas installé : Word calculera les pages de la table des matières à l'ouverture."
+        out.print(told, markup=False)
+
+
+@app.command()
+def template(
+    path: Annotated[Path, typer.Argument(metavar="MODÈLE.docx", help="Où l'écrire.")],
+) -> None:
+    """Écrit le modèle Word livré, à mettre à votre charte puis à désigner par le réglage export.template."""
+    from pipeline.export.template import shipped
+
+    if path.exists():
+        raise DossierError("Ce fichier existe déjà", where=path, remedy="Donnez un autre nom.")
+    weights.write_whole(path, shipped())
+    out.print(f"Modèle écrit : {path}", markup=False)
 
 
 @app.command("eval")
@@ -396,7 +426,7 @@ def demo(
         done = run.index_dossier(dossier, run.load_embedder(settings), settings, progress)
     say_index(done, time.monotonic() - started)
     _draft(dossier, section or [], settings)
-    document = run.export_dossier(dossier, None, "docx")
+    document = run.export_dossier(dossier, None, "docx", settings).path
     report = run.evaluate_dossier(dossier)
     page = dossier.export / "couverture.html"
     weights.write_whole(page, report_to_html(report, tender.object or folder.name))

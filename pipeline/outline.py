@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -67,6 +68,16 @@ def chosen(briefs: Sequence[SectionBrief], numbers: Sequence[str]) -> list[Secti
                 remedy=f"Sections : {', '.join(b.number for b in briefs)}.",
             )
     return kept
+
+
+def branch(plan: Sequence[PlanNode], number: str) -> tuple[PlanNode, ...]:
+    """A heading of the plan and all that stands under it. Raises MemoireError where there is none of this number."""
+    at = next((n for n, node in enumerate(plan) if node.name == number), None)
+    if at is None:
+        told = ", ".join(node.name for node in plan if node.level == 1)
+        raise MemoireError(f"Le chapitre « {number} » n'est pas dans le plan", remedy=f"Chapitres : {told or 'aucun'}.")
+    under = itertools.takewhile(lambda node: node.level > plan[at].level, plan[at + 1 :])
+    return (plan[at], *under)
 
 
 def page_limit(tender: Tender) -> int | None:

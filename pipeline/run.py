@@ -21,8 +21,10 @@ from pipeline.diagrams import section_figures, with_evidence
 from pipeline.draft import Guard, Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
 from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError, MemoireError
+from pipeline.export.pages import available as libreoffice
+from pipeline.export.pages import lay_out
 from pipeline.export.text import to_html, to_markdown
-from pipeline.export.word import to_docx
+from pipeline.export.word import Layout, to_docx
 from pipeline.index import Index
 from pipeline.ingest import Files, Ingested, identity, ingest
 from pipeline.ingest import Progress as IndexProgress
@@ -31,12 +33,13 @@ from pipeline.library import read_facts
 from pipeline.llm import LanguageModel
 from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.llm.server import OpenAiServer
-from pipeline.outline import briefs_of, chosen, deliverable_plan, outline
+from pipeline.outline import branch, briefs_of, chosen, deliverable_plan, outline, page_limit
 from pipeline.propose import kept, propose
 from pipeline.readers import read, read_all
 from pipeline.readers.docx import read_docx
 from pipeline.records import (
     Change,
+    Compliance,
     Conflict,
     CoverageReport,
     Deliverable,
@@ -67,7 +70,7 @@ from pipeline.workspace import (
     write_reading,
 )
 
-Format = Literal["docx", "md", "html"]
+Format = Literal["docx", "pdf", "md", "html"]
 
 
 @dataclass(frozen=True)
@@ -275,25 +278,39 @@ def _deliverable(tender: Tender, code: str) -> Deliverable:
 
 
 def memoire_of(
-    dossier: Dossier, passage_chars: int = SplitSettings().passage_chars, deliverable: str | None = None
+    dossier: Dossier,
+    passage_chars: int = SplitSettings().passage_chars,
+    deliverable: str | None = None,
+    chapter: str | None = None,
 ) -> Memoire:
-    """The answer as it stands, or a deliverable: its plan, whatever is drafted, and the tables of what is drafted."""
+    """The answer as it stands, a chapter of it, or a deliverable: its plan, whatever is drafted, and the tables of what
+    is drafted. Raises MemoireError where there is no such chapter or deliverable."""
     tender = read_consultation(dossier)
     item = _deliverable(tender, deliverable) if deliverable else None
+    kind = f"{item.code} – {item.title}" if item else "Mémoire technique"
     plan = deliverable_plan(item) if item else tender.plan
+    if chapter:
+        plan = branch(plan, chapter)
+        kind = f"{kind} : {plan[0].heading}"
     sections = _drafted(dossier, plan)
     catalogue = read_catalogue(dossier.library(), dt.date.today(), passage_chars) if sections else Catalogue()
     return Memoire(
         title=_capital(tender.object or dossier.root.name),
-        kind=f"{item.code} – {item.title}" if item else "Mémoire technique",
+        kind=kind,
         buyer=tender.buyer,
         reference=tender.reference,
         plan=plan,
         sections=sections,
         tables=section_tables(sections, catalogue, tender),
         figures=section_figures(sections, catalogue),
-        compliance=compliance(tender, sections) if sections and not item else (),
+        compliance=_kept(compliance(tender, sections), plan, chapter) if sections and not item else (),
     )
+
+
+def _kept(rows: Sequence[Compliance], plan: Sequence[PlanNode], chapter: str | None) -> tuple[Compliance, ...]:
+    """The requirements that a document of this plan is about: all of them, or its chapter's."""
+    names = {node.name for node in plan}
+    return tuple(row for row in rows if chapter is None or row.section in names)
 
 
 def _drafted(dossier: Dossier, plan: Sequence[PlanNode]) -> tuple[Section, ...]:
@@ -306,20 +323,53 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def export_dossier(dossier: Dossier, target: Path | None, form: Format, deliverable: str | None = None) -> Path:
-    """Write the document whole, the mémoire or a deliverable; returns where."""
-    memoire = memoire_of(dossier, deliverable=deliverable)
-    path = target or dossier.export / f"{deliverable or 'memoire'}.{form}"
+@dataclass(frozen=True)
+class Exported:
+    """A document written."""
+
+    path: Path
+    pages: int | None
+    """``None`` where nothing laid it out: LibreOffice is not installed, or the format has no pages."""
+    limit: int | None
+    """Most pages the buyer allows the mémoire; ``None`` where nothing is said."""
+
+
+def export_dossier(
+    dossier: Dossier,
+    target: Path | None,
+    form: Format,
+    settings: Settings,
+    *,
+    deliverable: str | None = None,
+    chapter: str | None = None,
+) -> Exported:
+    """Write the document whole: the mémoire, a chapter of it or a deliverable."""
+    memoire = memoire_of(dossier, deliverable=deliverable, chapter=chapter)
+    name = "-".join(filter(None, (deliverable or "memoire", chapter and f"chapitre-{chapter}")))
+    path = target or dossier.export / f"{name}.{form}"
     if not path.parent.is_dir():
         raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
-    content = {
-        "docx": lambda: to_docx(memoire),
-        "md": lambda: to_markdown(memoire).encode(),
-        "html": lambda: to_html(memoire).encode(),
-    }
-    weights.write_whole(path, content[form]())
-    dossier.note("export", file=str(path), format=form)
-    return path
+    layout = _layout(dossier, settings)
+    pages: int | None = None
+    if form == "pdf" or (form == "docx" and libreoffice()):
+        laid = lay_out(memoire, layout)
+        content, pages = (laid.pdf if form == "pdf" else laid.word), laid.pages
+    else:
+        content = {
+            "docx": lambda: to_docx(memoire, layout),
+            "md": lambda: to_markdown(memoire).encode(),
+            "html": lambda: to_html(memoire).encode(),
+        }[form]()
+    weights.write_whole(path, content)
+    dossier.note("export", file=str(path), format=form, pages=pages)
+    whole = deliverable is None and chapter is None
+    return Exported(path, pages, page_limit(read_consultation(dossier)) if whole else None)
+
+
+def _layout(dossier: Dossier, settings: Settings) -> Layout:
+    """The firm's template, a path from the dossier's folder where it is not absolute."""
+    template = Path(settings.export.template).expanduser() if settings.export.template else None
+    return Layout(template and dossier.root / template, settings.export.citations, dt.date.today())
 
 
 def review_dossier(dossier: Dossier, human: Path) -> Review:

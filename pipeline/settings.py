@@ -109,6 +109,14 @@ class DraftSettings(_Group):
     """How often a sentence that fails a check is asked again with the finding told to the model."""
 
 
+class ExportSettings(_Group):
+    template: str = ""
+    """The firm's Word template (pipeline/export/template.py); a path from the dossier's folder, or an absolute one.
+    Empty: the one shipped."""
+    citations: Literal["brackets", "footnotes"] = "brackets"
+    """Sources as « [3] » and a list at the end, or as footnotes."""
+
+
 class Settings(BaseSettings):
     """The whole tree; build it with :func:`load`."""
 
@@ -121,6 +129,7 @@ class Settings(BaseSettings):
     retrieve: RetrieveSettings = RetrieveSettings()
     llm: LlmSettings = LlmSettings()
     draft: DraftSettings = DraftSettings()
+    export: ExportSettings = ExportSettings()
 
     @classmethod
     def settings_customise_sources(

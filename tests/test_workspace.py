@@ -86,8 +86,8 @@ def test_what_helps_the_reader_is_in_the_document(drafted: Dossier) -> None:
     document = docx.Document(io.BytesIO(to_docx(memoire)))
     titles = [p.text for p in document.paragraphs if p.style is not None and p.style.name == "Titre liminaire"]
     assert titles == [
-        "Table des matières", "Points à compléter", "Points appuyés sur la seule expérience", "Matrice de conformité",
-        "Glossaire", "Liste des sources",
+        "Table des matières", "Liste des tableaux", "Points à compléter", "Points appuyés sur la seule expérience",
+        "Matrice de conformité", "Glossaire", "Liste des sources",
     ]  # fmt: skip
     tables = {tuple(cell.text for cell in table.rows[0].cells): table for table in document.tables}
     matrix = tables["Exigence", "Caractère", "Document, article et page", "Section", "Conformité"]
@@ -106,7 +106,7 @@ def test_a_deliverable_is_drafted_from_its_own_points_and_exported_alone(dossier
     choice = run.choose(dossier, HashEmbedder(), SETTINGS, "D3")
     done = list(run.draft_dossier(dossier, choice, [], lambda: ScriptedModel(echo), SETTINGS))
     assert [step.section.number for step in done] == ["D3.1", "D3.2", "D3.3", "D3.4"]
-    path = run.export_dossier(dossier, None, "docx", "D3")
+    path = run.export_dossier(dossier, None, "docx", SETTINGS, deliverable="D3").path
     assert path.name == "D3.docx"
     headings = [block.text for block in read_docx(path.read_bytes(), "D3")[0] if block.kind == "heading"]
     assert headings[0].startswith("D3 – NOTE PCA/PRA")

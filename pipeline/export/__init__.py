@@ -18,6 +18,7 @@ from pipeline.records import (
     Passage,
     PlanNode,
     Point,
+    Requirement,
     Section,
     Sentence,
     Table,
@@ -101,15 +102,17 @@ def figures_of(memoire: Memoire, section: Section) -> list[Figure]:
     return [figure for figure in memoire.figures if figure.section == section.number]
 
 
-def referred(memoire: Memoire, section: Section) -> list[str]:
-    """« Voir le tableau « … », section 1.3. » for what the buyer wants here as evidence and is printed elsewhere."""
-    tables = [("le tableau", t.title, t.section) for t in memoire.tables if t.kind in evidence_tables(section.brief)]
-    figures = [("le schéma", f.title, f.section) for f in memoire.figures if f.kind in evidence_figures(section.brief)]
-    return [
-        typeset(f"Voir {what} « {title} », section {number}.")
-        for what, title, number in (*figures, *tables)
-        if number != section.number
-    ]
+def referred(memoire: Memoire, section: Section) -> list[tuple[str, Figure | Table]]:
+    """(what it is called, it) of what the buyer wants here as evidence and is printed elsewhere."""
+    tables = [("le tableau", t) for t in memoire.tables if t.kind in evidence_tables(section.brief)]
+    figures = [("le schéma", f) for f in memoire.figures if f.kind in evidence_figures(section.brief)]
+    found: list[tuple[str, Figure | Table]] = [*figures, *tables]
+    return [(what, item) for what, item in found if item.section != section.number]
+
+
+def referral(what: str, item: Figure | Table) -> str:
+    """« Voir le tableau « … », section 1.3. »"""
+    return typeset(f"Voir {what} « {item.title} », section {item.section}.")
 
 
 def columns(table: Table) -> tuple[str, ...]:
@@ -148,19 +151,23 @@ def matrix_row(row: Compliance) -> tuple[str, ...]:
     )
 
 
-def requirement_rows(memoire: Memoire, chapter: PlanNode, numbered: Sources) -> list[tuple[str, ...]]:
-    """The requirements that a chapter answers, or ought to, as its table prints them."""
-    return [
-        (
-            row.requirement.id,
-            _shortened(typeset(row.requirement.text)),
-            f"{row.section} : {row.answer.text}" if row.answer else f"{row.section} : —",
-            numbered.marks(row.answer) if row.answer else "",
-            CONFORMITY[row.conformity],
-        )
-        for row in memoire.compliance
-        if row.section == chapter.name or row.section.startswith(f"{chapter.name}.")
-    ]
+def requirement_rows(memoire: Memoire, chapter: PlanNode | None) -> list[Compliance]:
+    """The requirements that a chapter answers, or ought to; none where there is no chapter."""
+    if chapter is None:
+        return []
+    inside = f"{chapter.name}."
+    return [row for row in memoire.compliance if row.section == chapter.name or row.section.startswith(inside)]
+
+
+def requirement_cells(row: Compliance, numbered: Sources) -> tuple[str, ...]:
+    """A requirement as a chapter's table prints it."""
+    return (
+        row.requirement.id,
+        _shortened(typeset(row.requirement.text)),
+        f"{row.section} : {row.answer.text if row.answer else '—'}",
+        numbered.marks(row.answer) if row.answer else "",
+        CONFORMITY[row.conformity],
+    )
 
 
 def chapter_end(memoire: Memoire, position: int) -> PlanNode | None:
@@ -176,9 +183,14 @@ def requirements_title(chapter: PlanNode) -> str:
     return f"Exigences de l'acheteur traitées au chapitre {chapter.name}"
 
 
+def answering(memoire: Memoire, paragraph: Paragraph) -> list[Requirement]:
+    """The requirements a paragraph answers."""
+    return [row.requirement for row in memoire.compliance if row.paragraph == paragraph.id]
+
+
 def answered(memoire: Memoire, paragraph: Paragraph) -> str:
     """« Répond à EX-012 (p. 5) et EX-014 (p. 6). », or nothing."""
-    items = [row.requirement for row in memoire.compliance if row.paragraph == paragraph.id]
+    items = answering(memoire, paragraph)
     named = [f"{item.id} (p. {item.page})" if item.page is not None else item.id for item in items]
     return typeset(f"Répond à {join_french(named)}.") if named else ""
 

@@ -31,7 +31,9 @@ from pipeline.export import (
     matrix_row,
     place,
     point_title,
+    referral,
     referred,
+    requirement_cells,
     requirement_rows,
     requirements_title,
     section_of,
@@ -69,7 +71,7 @@ def to_markdown(memoire: Memoire) -> str:
         else:
             lines += _body(memoire, section, numbered)
         chapter = chapter_end(memoire, position)
-        rows = requirement_rows(memoire, chapter, numbered) if chapter else []
+        rows = [requirement_cells(row, numbered) for row in requirement_rows(memoire, chapter)]
         if chapter and rows:
             lines += [f"*{requirements_title(chapter)}*", "", *_markdown_table(REQUIREMENTS_HEADER, rows), ""]
     if memoire.compliance:
@@ -96,8 +98,8 @@ def _body(memoire: Memoire, section: Section, numbered: Sources) -> list[str]:
             label = f"*{paragraph.distinction}.* " if paragraph.distinction else ""
             text = " ".join(f"{s.text} {numbered.marks(s)}".strip() for s in paragraph.sentences)
             lines += [f"{label}{text} {answered(memoire, paragraph)}".strip(), ""]
-    for text in referred(memoire, section):
-        lines += [text, ""]
+    for what, item in referred(memoire, section):
+        lines += [referral(what, item), ""]
     for figure in figures_of(memoire, section):
         lines += [f"*Figure – {figure.title}* {numbered.of(figure)}".rstrip(), "", typeset(figure.alt), ""]
     for table in tables_of(memoire, section):
@@ -131,6 +133,8 @@ def to_html(memoire: Memoire) -> str:
         columns=columns,
         figures_of=figures_of,
         referred=referred,
+        referral=referral,
+        requirement_cells=requirement_cells,
         picture=lambda figure: base64.b64encode(to_png(figure)).decode(),
         cells=cells,
         matrix=[matrix_row(row) for row in memoire.compliance],

@@ -1,18 +1,23 @@
-"""Memoire -> DOCX: the buyer's headings as real heading styles, citations, list of sources, gaps in front."""
+"""Memoire -> DOCX: the buyer's headings numbered by Word, contents with pages, captions, live references both ways
+between requirements and answers, gaps in front, sources at the end."""
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
-import docx
 from docx.document import Document as WordDocument
-from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_COLOR_INDEX
-from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.shared import Cm, Length, Pt, RGBColor
+from docx.shared import Cm, Length
 from docx.text.paragraph import Paragraph as WordParagraph
+from docx_plus.fields import mark_fields_dirty
+from docx_plus.notes import add_footnote
+from docx_plus.notes.registry import FootnoteIdRegistry
 
 from pipeline.export import (
     GLOSSARY,
@@ -24,8 +29,7 @@ from pipeline.export import (
     TO_DRAFT,
     UNENGAGED,
     UNENGAGED_NOTE,
-    Sources,
-    answered,
+    answering,
     cells,
     chapter_end,
     columns,
@@ -37,6 +41,7 @@ from pipeline.export import (
     place,
     point_title,
     referred,
+    requirement_cells,
     requirement_rows,
     requirements_title,
     section_of,
@@ -44,316 +49,483 @@ from pipeline.export import (
     tables_of,
     unengaged,
 )
+from pipeline.export import fields as ooxml
 from pipeline.export.figures import to_png
+from pipeline.export.numbering import bind, levels_of
+from pipeline.export.template import TABLE_STYLE, content_place, fill, opened, text_width
 from pipeline.french import typeset
-from pipeline.records import Figure, Memoire, Section
+from pipeline.records import Compliance, Figure, Memoire, Paragraph, PlanNode, Section, Table
 
-FONT = "Liberation Sans"
-TEXT_WIDTH = 16.4
-"""Centimetres between the margins of an A4 page."""
-INK = RGBColor(0x1F, 0x3A, 0x5F)
 PROPERTY_CHARS = 255
 """Longest document property (ECMA-376 part 2, as python-docx enforces it)."""
-FRONT_MATTER = ("Table des matières", "Points à compléter", "Liste des sources")
-"""Titles the tool adds around the buyer's plan; set in a style of their own, so they are no headings of the plan."""
+CONTENTS, TO_COMPLETE, SOURCES = "Table des matières", "Points à compléter", "Liste des sources"
+LISTS = {"Figure": "Liste des figures", "Tableau": "Liste des tableaux"}
+_MARK = re.compile(r"\[(\d+(?:[-,]\s*\d+)*)\]")
 
 
-def to_docx(memoire: Memoire) -> bytes:
-    """The document as bytes: write them whole with :func:`pipeline.run.export`."""
-    document = docx.Document()
-    _styles(document)
-    numbered = sources(memoire)
-    _footer(document, memoire)
-    _cover(document, memoire)
-    _contents(document, memoire)
-    _to_complete(document, memoire)
-    document.add_page_break()  # type: ignore[no-untyped-call]
-    for position, node in enumerate(memoire.plan):
-        title = document.add_heading(node.heading, level=min(node.level, 9))
-        title.paragraph_format.page_break_before = node.level == 1 and position > 0
-        section = section_of(memoire, node)
-        if section is not None:
-            _body(document, memoire, section, numbered)
-            for text in referred(memoire, section):
-                document.add_paragraph(text)
-            for figure in figures_of(memoire, section):
-                _figure(document, figure, numbered)
-            for table in tables_of(memoire, section):
-                _caption(document, table.title)
-                _table(document, columns(table), [cells(table, row, numbered) for row in table.rows])
-        elif is_leaf(memoire, node):
-            _highlight(document.add_paragraph(), typeset(TO_DRAFT))
-        chapter = chapter_end(memoire, position)
-        rows = requirement_rows(memoire, chapter, numbered) if chapter else []
-        if chapter and rows:
-            _caption(document, typeset(requirements_title(chapter)))
-            _table(document, REQUIREMENTS_HEADER, rows)
-    if memoire.compliance:
-        document.add_page_break()  # type: ignore[no-untyped-call]
-        document.add_paragraph(MATRIX, style="Titre liminaire")
-        _table(document, MATRIX_HEADER, [matrix_row(row) for row in memoire.compliance])
-    terms = glossary(memoire)
-    if terms:
-        document.add_paragraph(GLOSSARY, style="Titre liminaire").paragraph_format.page_break_before = True
-        _table(document, GLOSSARY_HEADER, terms)
-    _sources(document, numbered)
+@dataclass(frozen=True)
+class Layout:
+    """How the document is laid out."""
+
+    template: Path | None = None
+    """The firm's; ``None`` for the shipped one."""
+    citations: Literal["brackets", "footnotes"] = "brackets"
+    date: dt.date | None = None
+    """Printed on the cover."""
+    pages: Mapping[str, int] | None = None
+    """Page of each bookmark, from 1, once the document was laid out (pipeline/export/pages.py); without them Word
+    computes the contents when it opens the file."""
+
+
+def to_docx(memoire: Memoire, layout: Layout | None = None) -> bytes:
+    """The document as bytes: write them whole with :func:`pipeline.run.export_dossier`. Raises DocumentError where the
+    template cannot be used."""
+    layout = layout or Layout()
+    document = opened(layout.template)
+    after = content_place(document)
+    writer = _Writer(memoire, layout, document)
+    writer.write()
+    for child in after:
+        document.element.body.insert(len(document.element.body) - 1, child)
     stream = io.BytesIO()
     document.save(stream)
     return stream.getvalue()
 
 
-def _footer(document: WordDocument, memoire: Memoire) -> None:
-    """Reference and page number at the foot of every page but the cover."""
-    section = document.sections[0]
-    section.different_first_page_header_footer = True
-    line = section.footer.paragraphs[0]
-    line.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    line.add_run(f"{memoire.reference} – p. " if memoire.reference else "p. ").font.size = Pt(8)
-    _field(line, "begin")
-    _instruct(line, "PAGE")
-    _field(line, "end")
+class _InOrder(FootnoteIdRegistry):
+    """Footnotes numbered as they come: docx-plus draws identifiers at random, and LibreOffice 7.4 pairs calls and
+    notes by their order."""
+
+    def next(self) -> int:
+        return int(self.next_sequential())
 
 
-def _styles(document: WordDocument) -> None:
-    page = document.sections[0]
-    page.page_width, page.page_height = Cm(21), Cm(29.7)
-    page.left_margin = page.right_margin = Cm(2.3)
-    page.top_margin = page.bottom_margin = Cm(2.2)
-    normal = document.styles["Normal"]
-    normal.font.name, normal.font.size = FONT, Pt(10.5)
-    normal.paragraph_format.space_after = Pt(6)
-    normal.paragraph_format.line_spacing = 1.15
-    _language(normal.element.get_or_add_rPr())
-    for level, size in ((1, 16), (2, 13), (3, 11.5)):
-        style = document.styles[f"Heading {level}"]
-        style.font.name, style.font.size, style.font.color.rgb = FONT, Pt(size), INK
-        style.element.rPr.rFonts.set(qn("w:ascii"), FONT)
-        style.element.rPr.rFonts.set(qn("w:hAnsi"), FONT)
-        for attribute in ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme"):
-            style.element.rPr.rFonts.attrib.pop(qn(f"w:{attribute}"), None)
-        style.paragraph_format.space_before, style.paragraph_format.space_after = Pt(14), Pt(6)
-    for name, size, bold in (
-        ("Point", 10.5, True),
-        ("Partie", 11, True),
-        ("Titre liminaire", 15, True),
-        ("Source", 9, False),
-    ):
-        style = document.styles.add_style(name, 1)
-        style.base_style = normal
-        style.font.size, style.font.bold = Pt(size), bold
-        style.paragraph_format.keep_with_next = bold
-        if bold:
-            style.font.color.rgb = INK
-    document.core_properties.language = "fr-FR"
+@dataclass
+class _Writer:
+    """Writes one document from its beginning to its end."""
 
+    memoire: Memoire
+    layout: Layout
+    document: WordDocument
+    marks: int = 0
+    """Bookmarks made."""
 
-def _language(properties: object) -> None:
-    language = OxmlElement("w:lang")
-    language.set(qn("w:val"), "fr-FR")
-    properties.append(language)  # type: ignore[attr-defined]
+    def __post_init__(self) -> None:
+        memoire = self.memoire
+        self.width = text_width(self.document)
+        self.numbered = sources(memoire)
+        self.notes = _InOrder(self.document)
+        self.levels = levels_of(memoire.plan)
+        self.anchors = {node.name: f"section{n}" for n, node in enumerate(memoire.plan, start=1)}
+        rows = [row for p in range(len(memoire.plan)) for row in requirement_rows(memoire, chapter_end(memoire, p))]
+        self.requirements = {row.requirement.id: f"exigence{n}" for n, row in enumerate(rows, start=1)}
+        paragraphs = [paragraph for section in memoire.sections for paragraph in section.paragraphs]
+        self.answers = {paragraph.id: f"paragraphe{n}" for n, paragraph in enumerate(paragraphs, start=1)}
+        self.captions = {caption.anchor: caption for caption in _captions(memoire)}
+        self.caption_of = {id(caption.item): caption for caption in self.captions.values()}
+        self.styles = {style.name: style.style_id for style in self.document.styles}
 
+    def write(self) -> None:
+        if self.levels:
+            bind(self.document, self.levels)
+        self._cover()
+        self._contents()
+        self._to_complete()
+        for position, node in enumerate(self.memoire.plan):
+            self._node(position, node)
+        self._annexes()
+        if self.layout.pages is None:
+            mark_fields_dirty(self.document)
 
-def _cover(document: WordDocument, memoire: Memoire) -> None:
-    document.core_properties.title = f"{memoire.kind} – {memoire.title}"[:PROPERTY_CHARS]
-    document.core_properties.comments = NOTICE[:PROPERTY_CHARS]
-    document.core_properties.author = ""
-    for _ in range(6):
-        document.add_paragraph()
-    title = document.add_paragraph()
-    title.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    run = title.add_run(typeset(memoire.kind))
-    run.font.size, run.font.bold, run.font.color.rgb = Pt(30), True, INK
-    for text, size in (
-        (memoire.title, 14),
-        (memoire.buyer or "", 12),
-        (f"Référence : {memoire.reference}" if memoire.reference else "", 11),
-    ):
-        if text:
-            line = document.add_paragraph()
-            line.alignment = WD_ALIGN_PARAGRAPH.CENTER
-            line.add_run(typeset(text)).font.size = Pt(size)
-    for _ in range(4):
-        document.add_paragraph()
-    notice = document.add_paragraph()
-    notice.alignment = WD_ALIGN_PARAGRAPH.CENTER
-    run = notice.add_run(typeset(NOTICE))
-    run.italic, run.font.size = True, Pt(9)
-    document.add_page_break()  # type: ignore[no-untyped-call]
+    # --- what stands before the plan -----------------------------------------------------------------------
 
+    def _cover(self) -> None:
+        memoire, properties = self.memoire, self.document.core_properties
+        told = fill(
+            self.document,
+            {
+                "titre": typeset(memoire.kind),
+                "objet": typeset(memoire.title),
+                "acheteur": typeset(memoire.buyer or ""),
+                "reference": memoire.reference or "",
+                "date": f"{self.layout.date:%d/%m/%Y}" if self.layout.date else "",
+                "mention": typeset(NOTICE),
+            },
+        )
+        properties.title = f"{memoire.kind} – {memoire.title}"[:PROPERTY_CHARS]
+        properties.subject = (memoire.reference or "")[:PROPERTY_CHARS]
+        properties.comments = NOTICE[:PROPERTY_CHARS]
+        properties.author = ""
+        properties.language = "fr-FR"
+        if not told:
+            self._line("Normal").add_run(typeset(NOTICE)).italic = True
 
-def _contents(document: WordDocument, memoire: Memoire) -> None:
-    """A contents field whose entries are already written: readable as it is, brought up to date by Word."""
-    document.add_paragraph(FRONT_MATTER[0], style="Titre liminaire")
-    first = document.add_paragraph()
-    _field(first, "begin")
-    _instruct(first, r'TOC \o "1-3" \h \z \u')
-    _field(first, "separate")
-    line = first
-    for position, node in enumerate(memoire.plan):
-        line = first if position == 0 else document.add_paragraph()
-        line.paragraph_format.left_indent = Cm(0.8 * (node.level - 1))
-        line.paragraph_format.space_after = Pt(2)
-        line.add_run(node.heading).bold = node.level == 1
-    _field(line, "end")
+    def _contents(self) -> None:
+        """Tables of contents, of figures and of tables, each a field whose entries are already written."""
+        self._front(CONTENTS)
+        entries = [(self.anchors[n.name], n.heading, f"toc {n.level}") for n in self.memoire.plan if n.level <= 3]
+        self._entries(r'TOC \o "1-3" \h \z \u', entries)
+        for label, title in LISTS.items():
+            told = [
+                (caption.anchor, f"{caption.named} – {caption.title}", "table of figures")
+                for caption in self.captions.values()
+                if caption.label == label
+            ]
+            if told:
+                self._front(title, new_page=False)
+                self._entries(rf'TOC \h \z \c "{label}"', told)
 
+    def _entries(self, instruction: str, entries: Sequence[tuple[str, str, str]]) -> None:
+        """(bookmark, text, style) of each entry, with its page where it is known."""
+        dirty = self.layout.pages is None
+        line = None
+        for anchor, text, style in entries:
+            first = line is None
+            line = self._line(style)
+            if first:
+                ooxml.begin_field(line._p, instruction, dirty=dirty)
+            target = ooxml.link(line._p, anchor)
+            ooxml.run(target, f"{text}\t")
+            ooxml.field(target, rf"PAGEREF {anchor} \h", self._page(anchor))
+        if line is not None:
+            ooxml.end_field(line._p)
 
-def _field(paragraph: WordParagraph, kind: str) -> None:
-    run = paragraph.add_run()
-    character = OxmlElement("w:fldChar")
-    character.set(qn("w:fldCharType"), kind)
-    if kind == "begin":
-        character.set(qn("w:dirty"), "true")
-    run._r.append(character)
+    def _page(self, anchor: str) -> str:
+        return str(self.layout.pages[anchor]) if self.layout.pages and anchor in self.layout.pages else ""
 
+    def _to_complete(self) -> None:
+        found, weak = gaps(self.memoire), unengaged(self.memoire)
+        if found:
+            self._front(TO_COMPLETE)
+        for section, paragraph in found:
+            line = self._line("List Bullet")
+            target = ooxml.link(line._p, self.answers[paragraph.id])
+            ooxml.run(target, f"{section.number} {section.title}")
+            line.add_run("\u00a0: ")
+            self._styled(line, paragraph.gap or "", "À compléter")
+        if weak:
+            self._front(UNENGAGED, new_page=not found)
+            self._line("Normal").add_run(typeset(UNENGAGED_NOTE))
+        for text in weak:
+            self._line("List Bullet").add_run(text)
 
-def _instruct(paragraph: WordParagraph, instruction: str) -> None:
-    """What a field computes, between its beginning and its end."""
-    text = OxmlElement("w:instrText")
-    text.set(qn("xml:space"), "preserve")
-    text.text = f" {instruction} "
-    paragraph.add_run()._r.append(text)
+    # --- the plan ------------------------------------------------------------------------------------------
 
+    def _node(self, position: int, node: PlanNode) -> None:
+        memoire = self.memoire
+        self._heading(position, node)
+        section = section_of(memoire, node)
+        if section is not None:
+            self._body(section)
+            for what, item in referred(memoire, section):
+                self._referral(what, item)
+            for figure in figures_of(memoire, section):
+                self._figure(figure)
+            for table in tables_of(memoire, section):
+                self._caption(table)
+                self._table(columns(table), [cells(table, row, self.numbered) for row in table.rows])
+        elif is_leaf(memoire, node):
+            self._styled(self._line("Normal"), typeset(TO_DRAFT), "À compléter")
+        chapter = chapter_end(memoire, position)
+        rows = requirement_rows(memoire, chapter)
+        if chapter and rows:
+            self._caption(chapter)
+            self._requirements(rows)
 
-def _to_complete(document: WordDocument, memoire: Memoire) -> None:
-    found, weak = gaps(memoire), unengaged(memoire)
-    if found or weak:
-        document.add_page_break()  # type: ignore[no-untyped-call]
-    if found:
-        document.add_paragraph(FRONT_MATTER[1], style="Titre liminaire")
-    for section, paragraph in found:
-        line = document.add_paragraph(style="List Bullet")
-        line.add_run(f"{section.number} {section.title} : ")
-        _highlight(line, paragraph.gap or "")
-    if weak:
-        document.add_paragraph(UNENGAGED, style="Titre liminaire")
-        document.add_paragraph(typeset(UNENGAGED_NOTE))
-    for text in weak:
-        document.add_paragraph(text, style="List Bullet")
+    def _heading(self, position: int, node: PlanNode) -> None:
+        title = self._line(f"Heading {min(node.level, 9)}")
+        numbered = self.levels is not None and bool(node.prefix)
+        words = title.add_run(node.title if numbered else node.heading)
+        if self.levels and not numbered:
+            properties = title._p.get_or_add_pPr().get_or_add_numPr()
+            properties.get_or_add_ilvl().val = 0
+            properties.get_or_add_numId().val = 0
+        title.paragraph_format.page_break_before = node.level == 1 or position == 0 or None
+        self._bookmark(words._r, words._r, self.anchors[node.name])
 
+    def _body(self, section: Section) -> None:
+        part, point = None, None
+        for paragraph in section.paragraphs:
+            asked = section.brief.points[paragraph.point] if paragraph.point is not None else None
+            if asked and asked.part and asked.part != part:
+                self._line("Partie").add_run(asked.part)
+                part = asked.part
+            if asked and asked != point:
+                self._line("Point").add_run(point_title(asked))
+                point = asked
+            if paragraph.gap:
+                line = self._line("Normal")
+                words = self._styled(line, paragraph.gap, "À compléter")
+                if not paragraph.sentences:
+                    self._bookmark(words, words, self.answers[paragraph.id])
+            if paragraph.sentences:
+                self._paragraph(paragraph)
 
-def _body(document: WordDocument, memoire: Memoire, section: Section, numbered: Sources) -> None:
-    part, point = None, None
-    for paragraph in section.paragraphs:
-        asked = section.brief.points[paragraph.point] if paragraph.point is not None else None
-        if asked and asked.part and asked.part != part:
-            document.add_paragraph(asked.part, style="Partie")
-            part = asked.part
-        if asked and asked != point:
-            document.add_paragraph(point_title(asked), style="Point")
-            point = asked
-        if paragraph.gap:
-            _highlight(document.add_paragraph(), paragraph.gap)
-        if not paragraph.sentences:
-            continue
-        line = document.add_paragraph()
+    def _paragraph(self, paragraph: Paragraph) -> None:
+        line = self._line("Normal")
         if paragraph.distinction:
-            label = line.add_run(f"{paragraph.distinction}. ")
-            label.bold, label.font.color.rgb = True, INK
+            self._styled(line, f"{paragraph.distinction}. ", "Distinction")
         for position, sentence in enumerate(paragraph.sentences):
-            line.add_run((" " if position else "") + sentence.text).italic = sentence.claim == "asked"
-            _small(line, "\u00a0" + numbered.marks(sentence))
-        links = answered(memoire, paragraph)
-        if links:
-            _small(line, f" {links}")
+            words = line.add_run((" " if position else "") + sentence.text)
+            if sentence.claim == "asked":
+                words._r.style = self.styles["Demandé"]
+            self._cite(line, self.numbered.marks(sentence))
+        items = [item for item in answering(self.memoire, paragraph) if item.id in self.requirements]
+        if items:
+            ooxml.run(line._p, " Répond à ", self.styles["Renvoi"])
+        for n, item in enumerate(items):
+            if n:
+                ooxml.run(line._p, " et " if n == len(items) - 1 else ", ", self.styles["Renvoi"])
+            self._refer(line, self.requirements[item.id], item.id)
+            ooxml.run(line._p, f" (p.\u00a0{item.page})" if item.page is not None else "", self.styles["Renvoi"])
+        if items:
+            ooxml.run(line._p, ".", self.styles["Renvoi"])
+        runs = [child for child in line._p if child.tag != qn("w:pPr")]
+        self._bookmark(runs[0], runs[-1], self.answers[paragraph.id])
 
+    def _cite(self, line: WordParagraph, mark: str) -> None:
+        """« [3, 5-9] » as links to the list of sources, or as one footnote."""
+        if not mark:
+            return
+        if self.layout.citations == "footnotes":
+            self._footnote(line, " ; ".join(place(self.numbered.passages[number - 1]) for number in _numbers(mark)))
+            return
+        ooxml.run(line._p, "\u00a0[", self.styles["Renvoi"])
+        rest = mark[1:-1]
+        for piece in re.split(r"(\d+)", rest):
+            if piece.isdigit():
+                ooxml.run(ooxml.link(line._p, f"source{piece}"), piece, self.styles["Renvoi"])
+            elif piece:
+                ooxml.run(line._p, piece, self.styles["Renvoi"])
+        ooxml.run(line._p, "]", self.styles["Renvoi"])
 
-def _small(line: WordParagraph, text: str) -> None:
-    """A mark beside the text: sources, requirements."""
-    run = line.add_run(text)
-    run.font.size = Pt(8)
-    run.font.color.rgb = RGBColor(0x55, 0x55, 0x55)
+    def _footnote(self, line: WordParagraph, text: str) -> None:
+        """A note in the template's own styles: docx-plus names the English ones."""
+        note = add_footnote(line, typeset(f"{text}."), id_registry=self.notes)
+        for style in (*line._p.r_lst[-1].iter(qn("w:rStyle")), *note.body_element.iter(qn("w:rStyle"))):
+            style.set(qn("w:val"), self.styles["footnote reference"])
+        for style in note.body_element.iter(qn("w:pStyle")):
+            style.set(qn("w:val"), self.styles["footnote text"])
 
+    def _referral(self, what: str, item: Figure | Table) -> None:
+        """« Voir le tableau 3 « … », section 1.3. »"""
+        caption = self.caption_of[id(item)]
+        line = self._line("Normal")
+        line.add_run(f"Voir {what} ")
+        self._refer(line, f"{caption.anchor}n", str(caption.number), None)
+        line.add_run(f" {typeset(f'« {item.title} », section')} ")
+        self._section_number(line, item.section)
+        line.add_run(".")
 
-def _figure(document: WordDocument, figure: Figure, numbered: Sources) -> None:
-    """A picture as wide as the text, with its text for those who do not see it, and its caption below."""
-    line = document.add_paragraph()
-    line.paragraph_format.keep_with_next = True
-    line.add_run().add_picture(io.BytesIO(to_png(figure)), width=Cm(TEXT_WIDTH))
-    line._p.xpath(".//wp:docPr")[0].set("descr", typeset(figure.alt))
-    _caption(document, f"{typeset(figure.title)} {numbered.of(figure)}".strip(), "Figure")
+    def _section_number(self, line: WordParagraph, name: str, style: str | None = None) -> None:
+        """The number of a section, live where Word counts it."""
+        node = next((node for node in self.memoire.plan if node.name == name), None)
+        if node is None:
+            line.add_run(name)
+        elif self.levels and node.prefix:
+            ooxml.field(line._p, rf"REF {self.anchors[name]} \r \h", node.prefix, style)
+        else:
+            ooxml.run(ooxml.link(line._p, self.anchors[name]), name, style)
 
+    def _figure(self, figure: Figure) -> None:
+        """A picture as wide as the text, with its text for those who do not see it, and its caption below."""
+        line = self._line("Normal")
+        line.paragraph_format.keep_with_next = True
+        line.add_run().add_picture(io.BytesIO(to_png(figure)), width=self.width)
+        line._p.xpath(".//wp:docPr")[0].set("descr", typeset(figure.alt))
+        self._caption(figure, self.numbered.of(figure))
 
-def _caption(document: WordDocument, title: str, label: str = "Tableau") -> None:
-    """« Tableau n – title », numbered by a field; a table's stands above it, a figure's below."""
-    line = document.add_paragraph(style="Caption")
-    line.paragraph_format.keep_with_next = label == "Tableau"
-    line.add_run(f"{label}\u00a0")
-    _field(line, "begin")
-    _instruct(line, rf"SEQ {label} \* ARABIC")
-    _field(line, "separate")
-    line.add_run(str(sum(p.text.startswith(f"{label}\u00a0") for p in document.paragraphs)))
-    _field(line, "end")
-    line.add_run(f" – {title}")
+    def _caption(self, item: Figure | Table | PlanNode, mark: str = "") -> None:
+        """« Tableau n – title », numbered by a field; a table's stands above it, a figure's below."""
+        caption = self.caption_of[id(item)]
+        line = self._line("Caption")
+        line.paragraph_format.keep_with_next = caption.label == "Tableau"
+        words = line.add_run(f"{caption.label}\u00a0")
+        first, last = ooxml.field(line._p, rf"SEQ {caption.label} \* ARABIC", str(caption.number))
+        self._bookmark(words._r, last, caption.anchor)
+        self._bookmark(first, last, f"{caption.anchor}n")
+        line.add_run(f" – {caption.title}")
+        self._cite(line, mark)
 
+    # --- tables --------------------------------------------------------------------------------------------
 
-def _table(document: WordDocument, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A ruled table over the page's width: the header on every page, no row cut, columns as wide as their text."""
-    table = document.add_table(rows=1, cols=len(header), style="Table Grid")
-    table.autofit = False
-    for row in (header, *rows):
-        line = table.rows[0] if row is header else table.add_row()
-        properties = line._tr.get_or_add_trPr()
-        properties.append(OxmlElement("w:cantSplit"))
-        if row is header:
-            properties.append(OxmlElement("w:tblHeader"))
-        for cell, text in zip(line.cells, row, strict=True):
-            paragraph = cell.paragraphs[0]
-            paragraph.paragraph_format.space_after = Pt(2)
-            paragraph.paragraph_format.line_spacing = 1.0
-            run = paragraph.add_run(text)
-            run.font.size = Pt(8.5)
+    def _requirements(self, rows: Sequence[Compliance]) -> None:
+        """Requirements of a chapter: the identifier is what paragraphs point at, and the row points back."""
+        printed = [requirement_cells(row, self.numbered) for row in rows]
+        table = self._table(REQUIREMENTS_HEADER, printed, skip=(0, 2))
+        for line, row in zip(table.rows[1:], rows, strict=True):
+            head = line.cells[0].paragraphs[0]
+            words = head.add_run(row.requirement.id)
+            self._bookmark(words._r, words._r, self.requirements[row.requirement.id])
+            answer = line.cells[2].paragraphs[0]
+            self._section_number(answer, row.section)
+            answer.add_run("\u00a0: ")
+            target = self.answers.get(row.paragraph or "")
+            ooxml.run(ooxml.link(answer._p, target) if target else answer._p, row.answer.text if row.answer else "—")
+
+    def _table(self, header: Sequence[str], rows: Sequence[Sequence[str]], skip: Sequence[int] = ()) -> Any:
+        """A ruled table over the page's width: the header on every page, no row cut, columns as wide as their text.
+        Columns of ``skip`` are left for the caller to fill."""
+        own = TABLE_STYLE in self.document.styles
+        table = self.document.add_table(rows=1, cols=len(header), style=TABLE_STYLE if own else "Table Grid")
+        table.autofit = False
+        for row in (header, *rows):
+            line = table.rows[0] if row is header else table.add_row()
+            properties = line._tr.get_or_add_trPr()
+            properties.append(ooxml.element("cantSplit"))
             if row is header:
-                run.bold = True
-                shade = OxmlElement("w:shd")
-                shade.set(qn("w:val"), "clear")
-                shade.set(qn("w:fill"), "E9EEF5")
-                cell._tc.get_or_add_tcPr().append(shade)
-    for column, width in zip(table.columns, _widths(header, rows), strict=True):
-        column.width = width  # LibreOffice believes the grid, Word the cells
-        for cell in column.cells:
-            cell.width = width
-    document.add_paragraph().paragraph_format.space_after = Pt(4)
+                properties.append(ooxml.element("tblHeader"))
+            for column, (cell, text) in enumerate(zip(line.cells, row, strict=True)):
+                paragraph = cell.paragraphs[0]
+                paragraph._p.style = self.styles["Tableau en-tête" if row is header else "Tableau texte"]
+                if row is header or column not in skip:
+                    self._cell(paragraph, text)
+                if row is header and not own:
+                    cell._tc.get_or_add_tcPr().append(ooxml.element("shd", val="clear", color="auto", fill="E9EEF5"))
+        for column, width in zip(table.columns, _widths(header, rows, self.width), strict=True):
+            column.width = width  # LibreOffice believes the grid, Word the cells
+            for cell in column.cells:
+                cell.width = width
+        self._line("Normal").paragraph_format.space_after = Length(0)
+        return table
+
+    def _cell(self, paragraph: WordParagraph, text: str) -> None:
+        """A cell's text, its citations live."""
+        if _MARK.fullmatch(text.strip()):
+            self._cite(paragraph, text.strip())
+        else:
+            paragraph.add_run(text)
+
+    # --- what stands after the plan ------------------------------------------------------------------------
+
+    def _annexes(self) -> None:
+        if self.memoire.compliance:
+            self._front(MATRIX)
+            table = self._table(MATRIX_HEADER, [matrix_row(row) for row in self.memoire.compliance], skip=(0, 3))
+            for line, row in zip(table.rows[1:], self.memoire.compliance, strict=True):
+                identifier, where = line.cells[0].paragraphs[0], line.cells[3].paragraphs[0]
+                if row.requirement.id in self.requirements:
+                    ooxml.run(ooxml.link(identifier._p, self.requirements[row.requirement.id]), row.requirement.id)
+                    self._section_number(where, row.section)
+                else:
+                    identifier.add_run(row.requirement.id)
+                    where.add_run(matrix_row(row)[3])
+        terms = glossary(self.memoire)
+        if terms:
+            self._front(GLOSSARY)
+            self._table(GLOSSARY_HEADER, terms)
+        if self.numbered.passages:
+            self._front(SOURCES)
+        for number, passage in enumerate(self.numbered.passages, start=1):
+            line = self._line("Source")
+            line.paragraph_format.left_indent, line.paragraph_format.first_line_indent = Cm(0.9), Cm(-0.9)
+            words = line.add_run(f"[{number}] ")
+            words.bold = True
+            self._bookmark(words._r, words._r, f"source{number}")
+            line.add_run(typeset(place(passage)))
+
+    # --- small things --------------------------------------------------------------------------------------
+
+    def _line(self, style: str) -> WordParagraph:
+        line = self.document.add_paragraph()
+        line._p.style = self.styles[style]  # python-docx looks a style up by name among all of them, each time
+        return line
+
+    def _front(self, title: str, *, new_page: bool = True) -> None:
+        """A title the tool adds around the buyer's plan, in a style of its own: it is no heading of the plan."""
+        line = self._line("Titre liminaire")
+        line.add_run(title)
+        line.paragraph_format.page_break_before = new_page or None
+
+    def _styled(self, line: WordParagraph, text: str, style: str) -> Any:
+        words = line.add_run(text)
+        words._r.style = self.styles[style]
+        return words._r
+
+    def _refer(self, line: WordParagraph, anchor: str, shown: str, style: str | None = "Renvoi") -> None:
+        """What a bookmark holds, live."""
+        ooxml.field(line._p, rf"REF {anchor} \h", shown, self.styles.get(style or ""))
+
+    def _bookmark(self, first: Any, last: Any, name: str) -> None:
+        self.marks += 1
+        ooxml.bookmark(first, last, name, self.marks)
 
 
-def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Length]:
-    """Columns sharing the page's width by their text's typical length, the long ones a little less; none under its
-    longest word."""
-    least = [
-        max(len(word) for text in column for word in re.split(r"[\s\-]+", text))
-        for column in zip(header, *rows, strict=True)
-    ]
-    wanted = [_typical(column) ** 0.5 for column in zip(header, *rows, strict=True)]
-    floor = [min(0.185 * letters + 0.5, 3.5) for letters in least]
+@dataclass(frozen=True)
+class _Caption:
+    """A numbered caption; ``item`` is what it names (a chapter for the table of its requirements)."""
+
+    item: Figure | Table | PlanNode
+    label: str
+    number: int
+    title: str
+
+    @property
+    def anchor(self) -> str:
+        return f"{self.label.lower()}{self.number}"
+
+    @property
+    def named(self) -> str:
+        return f"{self.label}\u00a0{self.number}"
+
+
+def _captions(memoire: Memoire) -> Iterator[_Caption]:
+    """In the order of the document."""
+    count = {"Figure": 0, "Tableau": 0}
+
+    def made(item: Figure | Table | PlanNode, label: str, title: str) -> _Caption:
+        count[label] += 1
+        return _Caption(item, label, count[label], typeset(title))
+
+    for position, node in enumerate(memoire.plan):
+        section = section_of(memoire, node)
+        if section is not None:
+            yield from (made(figure, "Figure", figure.title) for figure in figures_of(memoire, section))
+            yield from (made(table, "Tableau", table.title) for table in tables_of(memoire, section))
+        chapter = chapter_end(memoire, position)
+        if chapter and requirement_rows(memoire, chapter):
+            yield made(chapter, "Tableau", requirements_title(chapter))
+
+
+def _numbers(mark: str) -> list[int]:
+    """« [3, 5-7] » as 3, 5, 6, 7."""
+    found: list[int] = []
+    for piece in mark.strip("[]").split(","):
+        first, _, last = piece.strip().partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str]], width: Length) -> list[Length]:
+    """Columns sharing the page's width by a power of their text's typical length, none under its longest word: of a few
+    powers, the one that makes the table shortest."""
+    columns = list(zip(header, *rows, strict=True))
+    floor = [min(0.185 * max(map(len, re.split(r"[\s\-]+", " ".join(column)))) + 0.5, 3.5) for column in columns]
+    shares = [[_typical(column) ** power for column in columns] for power in (0.5, 0.7, 0.9)]
+    tried = [_shared(wanted, floor, width.cm) for wanted in shares]
+    return [Cm(wide) for wide in min(tried, key=lambda wides: _lines(wides, rows))]
+
+
+def _shared(wanted: Sequence[float], floor: Sequence[float], room: float) -> list[float]:
+    """The room in proportion to ``wanted``; a column whose share is under its floor takes that, the others the rest."""
     narrow: set[int] = set()
-    while True:  # a column whose share is under its longest word takes that word's width; the others share the rest
-        left = TEXT_WIDTH - sum(floor[i] for i in narrow)
+    while True:
+        left = room - sum(floor[i] for i in narrow)
         total = sum(share for i, share in enumerate(wanted) if i not in narrow)
         short = {i for i, share in enumerate(wanted) if i not in narrow and left * share / total < floor[i]}
         if not short:
-            break
+            return [floor[i] if i in narrow else left * share / total for i, share in enumerate(wanted)]
         narrow |= short
-    return [Cm(floor[i] if i in narrow else left * share / total) for i, share in enumerate(wanted)]
+
+
+def _lines(wides: Sequence[float], rows: Sequence[Sequence[str]]) -> float:
+    """About how many lines the rows take: 6 characters a centimetre at 8.5 points, less the cell's margins."""
+    return sum(
+        max(-(-len(text) // max(1, int((w - 0.4) * 6))) for w, text in zip(wides, row, strict=True)) for row in rows
+    )
 
 
 def _typical(column: Sequence[str]) -> float:
     """Mean length of the longer half of a column's cells: empty ones take no room from those that speak."""
     lengths = sorted(map(len, column), reverse=True)[: (len(column) + 1) // 2]
     return max(sum(lengths) / len(lengths), 1.0)
-
-
-def _highlight(paragraph: WordParagraph, text: str) -> None:
-    run = paragraph.add_run(text)
-    run.font.highlight_color = WD_COLOR_INDEX.YELLOW
-    run.bold = True
-
-
-def _sources(document: WordDocument, numbered: Sources) -> None:
-    if not numbered.passages:
-        return
-    document.add_page_break()  # type: ignore[no-untyped-call]
-    document.add_paragraph(FRONT_MATTER[2], style="Titre liminaire")
-    for number, passage in enumerate(numbered.passages, start=1):
-        line = document.add_paragraph(style="Source")
-        line.paragraph_format.left_indent, line.paragraph_format.first_line_indent = Cm(0.9), Cm(-0.9)
-        line.add_run(f"[{number}] ").bold = True
-        line.add_run(typeset(place(passage)))
