@@ -21,6 +21,7 @@ from pipeline.diagrams import section_figures, with_evidence
 from pipeline.draft import Guard, Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
 from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError, MemoireError
+from pipeline.export.checklist import to_html as checklist_to_html
 from pipeline.export.text import to_html, to_markdown
 from pipeline.export.word import to_docx
 from pipeline.index import Index
@@ -32,6 +33,11 @@ from pipeline.llm import LanguageModel
 from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.llm.server import OpenAiServer
 from pipeline.outline import briefs_of, chosen, deliverable_plan, outline
+from pipeline.pack import Consultation, Given, certificates_of, given, still, taken_from, without_twins, zipped
+from pipeline.pack.checklist import make_pack
+from pipeline.pack.kinds import kinds_in
+from pipeline.pack.names import Bidder
+from pipeline.pack.wanted import MEMOIRE
 from pipeline.propose import kept, propose
 from pipeline.readers import read, read_all
 from pipeline.readers.docx import read_docx
@@ -42,6 +48,7 @@ from pipeline.records import (
     Deliverable,
     Hit,
     Memoire,
+    Pack,
     PlanNode,
     Review,
     Section,
@@ -320,6 +327,77 @@ def export_dossier(dossier: Dossier, target: Path | None, form: Format, delivera
     weights.write_whole(path, content[form]())
     dossier.note("export", file=str(path), format=form)
     return path
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A pack as written."""
+
+    pack: Pack
+    zip: Path
+    page: Path
+    """The list of pieces, for the firm: beside the ZIP, never in it."""
+
+
+def pack_dossier(
+    dossier: Dossier, target: Path | None, pieces: Sequence[Path], bidder: Bidder, form: Format = "docx"
+) -> Packed:
+    """Write the ZIP to hand in and, beside it, the list of pieces. Raises DossierError or DocumentError, and writes
+    nothing, where a piece is not there, two have one name, or the target cannot be written."""
+    path = target or dossier.export / "pli.zip"
+    if not path.parent.is_dir():
+        raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
+    if path.suffix.lower() != ".zip" or path.is_dir():
+        raise DossierError("Le pli est un fichier .zip", where=path, remedy="Donnez un nom en .zip à -o.")
+    tender = read_consultation(dossier)
+    ruling = {item.name for item in tender.documents if item.piece in ("RC", "LETTRE")}
+    documents, _ = read_all([file for file in dossier.dce_files() if file.name in ruling], "dce")
+    facts = read_facts(dossier.library(), dt.date.today())
+    told = Consultation(
+        tender=tender,
+        documents=documents,
+        models={file.name: file.read_bytes() for file in dossier.dce_files()},
+        certificates=certificates_of([record for records in facts.records.values() for record in records]),
+        today=dt.date.today().isoformat(),
+    )
+    files = [taken_from(piece, "asked") for piece in pieces]
+    files += [taken_from(piece, "pieces") for piece in _lying(dossier.root / "pieces")]
+    files += [taken_from(piece, "cadres") for piece in _lying(dossier.export / "cadres")]
+    files += _exports(dossier, tender, form)
+    pack, members = make_pack(told, without_twins(files), bidder)
+    page = path.with_name(f"{path.stem}.liste-des-pieces.html")
+    try:
+        weights.write_whole(path, zipped(members))
+        weights.write_whole(page, checklist_to_html(pack, tender, path.name))
+    except PermissionError as error:
+        raise DossierError(
+            "Écriture refusée", where=path, remedy="Vérifiez les droits, ou donnez un autre -o."
+        ) from error
+    dossier.note("pack", file=str(path), files=len(pack.files), complete=pack.complete)
+    return Packed(pack, path, page)
+
+
+def _lying(folder: Path) -> list[Path]:
+    """The files of a folder of the dossier, where there is one; hidden and temporary ones left out."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "~")))
+
+
+def _exports(dossier: Dossier, tender: Tender, form: Format) -> list[Given]:
+    """The documents that have drafted sections: the mémoire, under the code of the deliverable it is, and the other
+    deliverables."""
+    main = next((d for d in tender.deliverables if MEMOIRE in {kind.name for kind in kinds_in(d.title)}), None)
+    wanted: list[tuple[str, str, str | None]] = []
+    if tender.plan:
+        wanted.append(("memoire", main.code if main else "", None))
+    wanted += [(item.title, item.code, item.code) for item in tender.deliverables if item != main or not tender.plan]
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for stem, code, deliverable in wanted:
+            if memoire_of(dossier, deliverable=deliverable).sections:
+                path = export_dossier(dossier, Path(folder) / f"export.{form}", form, deliverable)
+                data = still(path.read_bytes()) if form == "docx" else path.read_bytes()
+                found.append(given(data, f".{form}", "export", f"export ({code or stem})", stem, code))
+    return found
 
 
 def review_dossier(dossier: Dossier, human: Path) -> Review:
