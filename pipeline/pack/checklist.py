@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.french import fold, french_date, join_french, typeset
-from pipeline.outline import page_limit, pages_said
 from pipeline.pack import Consultation, Given
 from pipeline.pack.dates import issued_said, months_allowed, no_proof, until_said
-from pipeline.pack.kinds import Kind, kinds_in
+from pipeline.pack.kinds import Kind, file_words, kinds_in
 from pipeline.pack.names import Bidder, Named, Namer, Subject
 from pipeline.pack.naming import read_naming
-from pipeline.pack.wanted import MEMOIRE, Wanted, answers, kinds_of, wanted_of
-from pipeline.records import NamingRule, Pack, PackFile, PackPiece, PieceStatus, Tender
+from pipeline.pack.remarks import remarks
+from pipeline.pack.wanted import Wanted, answers, kinds_of, wanted_of
+from pipeline.records import Pack, PackFile, PackPiece, PieceStatus, Tender
 
-_UNFINISHED = re.compile(r"\[À (?P<what>COMPLÉTER|RÉDIGER)\b")
-_ASSISTED = "avec l'aide d'un modele de langage"
-"""Folded words of the notice that drafted documents bear until a person has validated them."""
 _TEMPLATES = {
     "AE": ("AE",),
     "BPU": ("BPU", "Prix"),
@@ -52,7 +48,7 @@ def make_pack(told: Consultation, files: Sequence[Given], bidder: Bidder) -> tup
         deadline=deadline,
         pieces=tuple(_with_parts(item, piece, items, pieces) for item, piece in zip(items, pieces, strict=True)),
         files=tuple(sorted(checked, key=lambda file: file.name)),
-        remarks=tuple(dict.fromkeys(_remarks(tender, rule, files, checked, namer, bidder))),
+        remarks=tuple(dict.fromkeys(remarks(tender, rule, files, checked, namer, bidder))),
     )
     return pack, sorted((one.name, file.data) for file, one in zip(files, checked, strict=True))
 
@@ -86,8 +82,7 @@ def _named(
     order = sorted(range(len(files)), key=lambda n: (matched[n][:1] or [len(items)], files[n].stem, files[n].extension))
     for position in order:
         file, numbers = files[position], matched[position]
-        # its own line among the deliverables names it better than « the six deliverables » does
-        best = next((n for n in numbers if items[n].own), numbers[0] if numbers else None)
+        best = _closest(file, numbers, items)
         item = items[best] if best is not None else None
         kind = _kind(file, item)
         side = item.side if item else "candidature" if kind and kind.folder == "candidature" else "offre"
@@ -103,6 +98,13 @@ def _named(
         one = namer.name(subject, file.extension, taken)
         named[position] = Named(f"{folder}/{one.name}", one.rule) if folder else one
     return [named[position] for position in range(len(files))]
+
+
+def _closest(file: Given, numbers: Sequence[int], items: Sequence[Wanted]) -> int | None:
+    """The piece that names a file: of its very kind before « certificates », a deliverable before a line that speaks of
+    six; ``None`` where it answers none."""
+    own = set(kinds_of(file))
+    return min(numbers, key=lambda n: (not own & set(items[n].kinds), not items[n].own, n), default=None)
 
 
 def _kind(file: Given, item: Wanted | None) -> Kind | None:
@@ -152,6 +154,7 @@ class _State:
             if lacking:
                 status = "missing"
                 notes.append(f"Manque : {join_french(kind.name for kind in lacking)}.")
+                notes += self._held(lacking)
             if all(self._blank(self.files[n]) for n in mine):
                 status = "fill"
                 notes.append("Le fichier est le modèle de l'acheteur, tel quel : remplissez-le.")
@@ -178,13 +181,23 @@ class _State:
 
     def _how_to(self, item: Wanted) -> list[str]:
         names = {kind.name for kind in item.kinds}
-        models = [d.name for d in self.told.tender.documents if names & set(_TEMPLATES.get(d.piece, ()))]
+        models = [
+            document.name
+            for document in self.told.tender.documents
+            if names & {*_TEMPLATES.get(document.piece, ()), *_named_kinds(document.name)}
+            and document.piece in _TEMPLATES
+        ]
         if models:
             return [f"Modèle de l'acheteur : {join_french(models)}. Remplissez-le et déposez-le dans pieces/."]
         if item.own:
             return [f"Rédigez-le (memoire draft … --deliverable {item.codes[0]}) ou déposez le vôtre dans pieces/."]
         if item.codes:
             return []
+        return self._held(item.kinds)
+
+    def _held(self, kinds: Sequence[Kind]) -> list[str]:
+        """Certificates of the library that would answer, still to be joined as files."""
+        names = {kind.name for kind in kinds}
         return [
             f"La bibliothèque tient « {one.label} », valable jusqu'au {french_date(one.until)} : joignez le certificat."
             for one in self.told.certificates
@@ -200,8 +213,9 @@ class _State:
             found += [f"{self.checked[n].name} : {why}."] if why else []
         dated = any(self.checked[n].until for n in mine)
         for one in self.told.certificates if not dated else ():
-            kinds = {kind.name for kind in kinds_in(one.label)} - {"Certificats"}
-            if one.until < self.day and kinds & {kind.name for kind in item.kinds}:
+            if one.until < self.day and {kind.name for kind in kinds_in(one.label)} & {
+                kind.name for kind in item.kinds
+            }:
                 found.append(f"Bibliothèque : « {one.label} » {no_proof(self.day, None, one.until, None)}.")
         return found
 
@@ -215,6 +229,10 @@ class _State:
         return months_allowed(item.label) or next((kind.months for kind in item.kinds if kind.months), None)
 
 
+def _named_kinds(name: str) -> set[str]:
+    return {kind.name for kind in kinds_in(file_words(name.rpartition(".")[0]), sigles=False)}
+
+
 def _with_parts(item: Wanted, piece: PackPiece, items: Sequence[Wanted], pieces: Sequence[PackPiece]) -> PackPiece:
     """« Les six livrables D1 à D6 »: the line is there when all its deliverables are."""
     if item.own or len(item.codes) < 2:
@@ -225,62 +243,3 @@ def _with_parts(item: Wanted, piece: PackPiece, items: Sequence[Wanted], pieces:
         return piece.model_copy(update={"status": "present"})
     note = typeset(f"Manque : {join_french(lacking)}.")
     return piece.model_copy(update={"status": "missing", "notes": (note,)})
-
-
-def _remarks(
-    tender: Tender,
-    rule: NamingRule,
-    files: Sequence[Given],
-    checked: Sequence[PackFile],
-    namer: Namer,
-    bidder: Bidder,
-) -> list[str]:
-    """What blocks nothing and must be known before handing in."""
-    found: list[str] = []
-    if not bidder.name and any("candidat" in part.lower() for pattern in rule.patterns for part in pattern.parts):
-        found.append("Nom du candidat inconnu : donnez-le avec --candidate ; « CANDIDAT » tient sa place.")
-    if not bidder.lot and any(part.lower() == "{lot}" for pattern in rule.patterns for part in pattern.parts):
-        found.append("Numéro de lot inconnu : donnez-le avec --lot ; il manque dans les noms.")
-    for file, one in zip(files, checked, strict=True):
-        found += [f"{one.name} : {line}" for line in _file_remarks(tender, rule, file, one, namer)]
-    total = sum(one.bytes for one in checked)
-    if rule.max_pack_mb and total > rule.max_pack_mb * 1e6:
-        found.append(f"Le pli fait {_mb(total)}, plus que les {rule.max_pack_mb:g} Mo admis.")
-    memoire = [one for file, one in zip(files, checked, strict=True) if MEMOIRE in {k.name for k in kinds_of(file)}]
-    asked = [said for said in tender.format_rules if re.search(r"memoire.*\bpdf\b", fold(said))]
-    if asked and memoire and not any(one.name.endswith(".pdf") for one in memoire):
-        found.append(f"Le mémoire n'est pas en PDF, que l'acheteur demande : « {asked[0].rstrip(' ;.')} ».")
-    return [typeset(line) for line in found]
-
-
-def _file_remarks(tender: Tender, rule: NamingRule, file: Given, one: PackFile, namer: Namer) -> list[str]:
-    found = []
-    extension = file.extension.lstrip(".")
-    if rule.formats and extension not in rule.formats:
-        found.append(f"format « {extension} » non admis ; admis : {', '.join(rule.formats)}.")
-    if rule.max_file_mb and one.bytes > rule.max_file_mb * 1e6:
-        found.append(f"{_mb(one.bytes)}, plus que les {rule.max_file_mb:g} Mo admis par fichier.")
-    if not namer.fits(one.name.rpartition("/")[2]):
-        found.append(f"nom plus long que les {rule.max_chars} caractères admis.")
-    if not one.piece:
-        found.append("ne répond à aucune pièce demandée ; joint tel quel.")
-    if file.text is None and extension in ("pdf", "docx", "odt"):
-        found.append("texte illisible (protégé, ou image) : ni date ni contenu vérifiés.")
-    marks = Counter(match["what"] for match in _UNFINISHED.finditer(file.text or ""))
-    if marks["COMPLÉTER"]:
-        found.append(f"{marks['COMPLÉTER']} passages [À COMPLÉTER].")
-    if marks["RÉDIGER"]:
-        found.append(f"{marks['RÉDIGER']} sections non rédigées.")
-    if _ASSISTED in fold(file.text or ""):
-        found.append("la mention de rédaction assistée y est encore : retirez-la après relecture.")
-    memoire = any(kind.name == MEMOIRE for kind in kinds_of(file))
-    limit = pages_said(one.piece) or (page_limit(tender) if memoire else None)
-    if limit and one.pages is None:
-        found.append(f"pages non comptées dans ce format : l'acheteur en admet {limit}.")
-    elif limit and one.pages and one.pages > limit:
-        found.append(f"{one.pages} pages, couverture et sommaire compris, pour {limit} admises.")
-    return found
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:.1f} Mo".replace(".", ",")

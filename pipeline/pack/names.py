@@ -14,8 +14,8 @@ from pipeline.records import NamePattern, NamingRule, Side
 DEFAULT = ("{piece}", "{titre}")
 SOBER_CHARS = 60
 """Longest name where the buyer gives no limit: readable in a list of files, far below what any platform refuses."""
-LEAST = 3
-"""Characters that shortening leaves of a title or of the candidate's name."""
+WHOLE, LEAST = 5, 4
+"""A title or a name of a candidate this short is never cut (DUME, DPGF, Kbis); of others this much is left."""
 _DISTINGUISHING = {"piece", "titre", "numero", "rang"}
 
 
@@ -82,7 +82,7 @@ class Namer:
         if not part.startswith("{"):
             return _safe(part)
         variable = part.strip("{}")
-        own = kinds_of_values(self.rule).get(subject.kind.name, "") if subject.kind else ""
+        own = self._buyers_word(subject.kind) if subject.kind else ""
         title = own or (subject.kind.name if subject.kind else subject.title)
         value = {
             "candidat": self.bidder.name or "CANDIDAT",
@@ -98,16 +98,22 @@ class Namer:
         value = _safe(value) if variable.lower() == "reference" else _joined(value)
         return value.upper() if variable.isupper() else value
 
+    def _buyers_word(self, kind: Kind) -> str:
+        """The buyer's word for a kind; empty where it gives none."""
+        words = kinds_of_values(self.rule)
+        return words.get(kind.name) or (words.get("Certificats", "") if kind.note == "certificat" else "")
+
     def _fitted(self, filled: Sequence[tuple[str, str]], separator: str, tail: str, extension: str) -> str:
-        """Shortened to the limit: the title first, then the candidate's name; code, number and extension never."""
+        """Shortened to the limit, by words and then by letters: the title first, then the candidate's name; the code,
+        the number and the extension never."""
         limit = self.rule.max_chars or SOBER_CHARS
         room = limit - (len(extension) if self.rule.with_extension or not self.rule.max_chars else 0) - len(tail)
         values = [value for _, value in filled]
-        for variables in (("titre", "dossier"), ("candidat",)):
-            for position, (part, value) in enumerate(filled):
+        for variable, shortened in (("titre", _by_words), ("candidat", _by_words), ("titre", _cut), ("candidat", _cut)):
+            for position, (part, _) in enumerate(filled):
                 over = len(separator.join(values)) - room
-                if over > 0 and part.strip("{}").lower() in variables and part.startswith("{"):
-                    values[position] = _shortened(value, max(len(value) - over, LEAST))
+                if over > 0 and part.lower() == f"{{{variable}}}":
+                    values[position] = shortened(values[position], len(values[position]) - over)
         return separator.join(values) + tail + extension
 
     def fits(self, name: str) -> bool:
@@ -137,12 +143,16 @@ def _joined(text: str) -> str:
     return "".join(word if word.isupper() or len(kept) == 1 else word[0].upper() + word[1:] for word in kept)
 
 
-def _shortened(value: str, room: int) -> str:
-    """Whole words where a few fit (« AttestationVigilance » in 12 gives « Attestation »), else cut."""
-    words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+", value)
+def _by_words(value: str, room: int) -> str:
+    """The first words that fit, one at least: « AttestationVigilance » in 12 gives « Attestation »."""
     kept = ""
-    for word in words:
-        if len(kept) + len(word) > room:
+    for match in re.finditer(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+", value):
+        if kept and match.end() > room:
             break
-        kept += word
-    return kept if len(kept) >= LEAST else value[:room]
+        kept = value[: match.end()]
+    return kept
+
+
+def _cut(value: str, room: int) -> str:
+    """The first letters, no fewer than those that tell; a sigle stays whole."""
+    return value if len(value) <= WHOLE else value[: max(room, LEAST)]

@@ -11,8 +11,8 @@ from pipeline.pack import Given
 from pipeline.pack.kinds import TO_FILL, Kind, file_words, kinds, kinds_in
 from pipeline.records import Side, Tender
 
-MEMOIRE = "Memoire"
-"""Name of the kind of the mémoire technique in prompts/lists/pieces.txt."""
+MEMOIRE, CERTIFICATES = "Memoire", "Certificats"
+"""Names in prompts/lists/pieces.txt: the kind of the mémoire technique, and certificates of no particular kind."""
 _TAIL = re.compile(
     r"[:,]?\s(?:avec|comprenant|contenant|dont|portant|précisant|valant|notamment|conformément|au sens|qui)\b|:|\s-\s"
 )
@@ -20,6 +20,10 @@ _OPTIONAL = re.compile(
     r"le cas echeant|facultati|non obligatoire|optionnel|\ben cas de\b|\bsi (?:le candidat|l.offre|necessaire|besoin)"
     r"|eventuel|s.il y a lieu|est en redressement"
 )
+_NO_REFERENCE = re.compile(
+    r"\b(?:en référence à|par référence à|références? d[eu]s? (?:la |l['’])?(?:consultation|marché))"
+)
+"""« Référence » that is no reference of the firm."""
 _OPTION = re.compile(r"\ble cas échéant\b|\béventuellement\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\bou\b(?! (?:leurs? )?equivalent)")
 _RANGE = re.compile(r"\b([A-Z]{1,2})(\d{1,2})\s+à\s+(?:[A-Z]{1,2})?(\d{1,2})\b")
@@ -62,7 +66,7 @@ def wanted_of(tender: Tender) -> list[Wanted]:
         side = item.side
         found.append(item)
     for deliverable in tender.deliverables:
-        own = kinds_in(deliverable.title)
+        own = tuple(kind for kind in kinds_in(deliverable.title) if kind.folder != "acheteur")
         label = f"{deliverable.code} – {deliverable.title}"
         found.append(Wanted(label, own[:1], True, (deliverable.code,), True, "offre", True))
     if tender.plan and not any(kind.name == MEMOIRE for item in found for kind in item.kinds):
@@ -73,12 +77,13 @@ def wanted_of(tender: Tender) -> list[Wanted]:
 
 def _line(label: str, side: Side, codes: Sequence[str]) -> Wanted:
     """A line of the buyer's list; of unknown kind, it lies where the line before does."""
-    option = _OPTION.search(label)
-    sure = label[: option.start()] if option and option.start() > 10 else label
+    text = _NO_REFERENCE.sub("", label)
+    option = _OPTION.search(text)
+    sure = text[: option.start()] if option and option.start() > 10 else text
     tail = _TAIL.search(sure)
     head = sure[: tail.start()] if tail and kinds_in(sure[: tail.start()]) else sure
     found = kinds_in(head)
-    precise = tuple(kind for kind in found if kind.name != "Certificats")
+    precise = tuple(kind for kind in found if kind.name != CERTIFICATES)
     found = precise or found
     ranged = _RANGE.search(label)
     named = [f"{ranged[1]}{n}" for n in range(int(ranged[2]), int(ranged[3]) + 1)] if ranged else []
@@ -99,7 +104,9 @@ def _line(label: str, side: Side, codes: Sequence[str]) -> Wanted:
 def kinds_of(file: Given) -> tuple[Kind, ...]:
     """What a file is: by its name, else by the head of its text."""
     named = kinds_in(file_words(file.stem), sigles=False)
-    return named if named or file.origin == "export" else kinds_in((file.text or "")[:_TEXT_HEAD])[:1]
+    if not named and file.origin != "export":
+        named = kinds_in((file.text or "")[:_TEXT_HEAD])[:1]
+    return tuple(kind for kind in named if kind.name != CERTIFICATES) or named
 
 
 def answers(file: Given, item: Wanted, codes: Sequence[str]) -> bool:
@@ -112,7 +119,7 @@ def answers(file: Given, item: Wanted, codes: Sequence[str]) -> bool:
     asked = {kind.name for kind in item.kinds}
     if own & asked or ("DUME" in own and asked & _BY_DUME):
         return True
-    if asked == {"Certificats"} and any(kind.note == "certificat" for kind in kinds_of(file)):
+    if asked == {CERTIFICATES} and any(kind.note == "certificat" for kind in kinds_of(file)):
         return True
     return not file.code and not own and not asked and _alike(file, item)
 
