@@ -349,6 +349,10 @@ def pack_dossier(
         raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
     if path.suffix.lower() != ".zip" or path.is_dir():
         raise DossierError("Le pli est un fichier .zip", where=path, remedy="Donnez un nom en .zip à -o.")
+    files = [taken_from(piece, "asked") for piece in pieces]
+    files += [taken_from(piece, "pieces") for piece in _lying(dossier.root / "pieces")]
+    files += [taken_from(piece, "cadres") for piece in _lying(dossier.export / "cadres")]
+    files = without_twins(files)
     tender = read_consultation(dossier)
     ruling = {item.name for item in tender.documents if item.piece in ("RC", "LETTRE")}
     documents, _ = read_all([file for file in dossier.dce_files() if file.name in ruling], "dce")
@@ -360,11 +364,7 @@ def pack_dossier(
         certificates=certificates_of([record for records in facts.records.values() for record in records]),
         today=dt.date.today().isoformat(),
     )
-    files = [taken_from(piece, "asked") for piece in pieces]
-    files += [taken_from(piece, "pieces") for piece in _lying(dossier.root / "pieces")]
-    files += [taken_from(piece, "cadres") for piece in _lying(dossier.export / "cadres")]
-    files += _exports(dossier, tender, form)
-    pack, members = make_pack(told, without_twins(files), bidder)
+    pack, members = make_pack(told, [*files, *_exports(dossier, tender, form)], bidder)
     page = path.with_name(f"{path.stem}.liste-des-pieces.html")
     try:
         weights.write_whole(path, zipped(members))

@@ -86,7 +86,7 @@ def given(data: bytes, extension: str, origin: Origin, path: str, stem: str, cod
 
 
 def without_twins(files: Sequence[Given]) -> list[Given]:
-    """Files in the order of preference: asked for, then pieces/, then filled frames, then exports; one a name.
+    """The firm's files in the order of preference: asked for, then pieces/, then filled frames; one a name.
 
     Raises DossierError where two of the firm's files have the same name and not the same content: only a person knows
     which one is meant.
