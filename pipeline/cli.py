@@ -12,7 +12,7 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -331,6 +331,49 @@ def template(
         raise DossierError("Ce fichier existe déjà", where=path, remedy="Donnez un autre nom.")
     weights.write_whole(path, shipped())
     out.print(f"Modèle écrit : {path}", markup=False)
+
+
+@app.command()
+def pack(
+    dossier: DossierPath,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FICHIER.zip", help="Par défaut : export/pli.zip.")
+    ] = None,
+    piece: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--piece", metavar="FICHIER", help="Pièce à joindre, en plus de celles de DOSSIER/pieces/. Répétable."
+        ),
+    ] = None,
+    candidate: Annotated[
+        str, typer.Option("--candidate", metavar="NOM", help="Nom du candidat, pour les fichiers.")
+    ] = "",
+    lot: Annotated[str, typer.Option("--lot", metavar="N", help="Numéro du lot, pour les fichiers.")] = "",
+    pdf: Annotated[bool, typer.Option("--pdf", help="Nos documents en PDF au lieu de Word.")] = False,
+    form: FormatOption = "text",
+    set_: Set = None,
+) -> None:
+    """Prépare le pli : les fichiers nommés comme l'acheteur le veut, en ZIP, et la liste des pièces à côté.
+
+    Sort en 1 si une pièce obligatoire manque, reste à remplir ou est périmée, 0 sinon.
+    """
+    from pipeline import run
+    from pipeline.export import checklist
+    from pipeline.pack.names import Bidder
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "text", "json")
+    folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    kind: Literal["docx", "pdf"] = "pdf" if pdf else "docx"
+    done = run.pack_dossier(folder, output, piece or [], Bidder(candidate, lot), settings, kind)
+    if form == "json":
+        print_json({**done.pack.model_dump(mode="json"), "complete": done.pack.complete, "zip": str(done.zip)})
+    else:
+        for style, line in checklist.lines(done.pack):
+            out.print(line, markup=False, style=style or None)
+        out.print(f"\nPli : {done.zip}\nListe des pièces : {done.page}", markup=False)
+    if not done.pack.complete:
+        raise typer.Exit(1)
 
 
 @app.command("eval")

@@ -82,12 +82,14 @@ def branch(plan: Sequence[PlanNode], number: str) -> tuple[PlanNode, ...]:
 
 def page_limit(tender: Tender) -> int | None:
     """Most pages the mémoire may have, where a rule of form says so; the rule that names the mémoire is preferred."""
-    rules = [fold(rule) for rule in tender.format_rules]
-    for rule in sorted(rules, key=lambda rule: not _ANSWER.search(rule)):
-        match = _LIMIT.search(rule)
-        if match:
-            return int(match[1] or match[2])
-    return None
+    rules = sorted(tender.format_rules, key=lambda rule: not _ANSWER.search(fold(rule)))
+    return next((pages for rule in rules if (pages := pages_said(rule))), None)
+
+
+def pages_said(text: str) -> int | None:
+    """The most pages a text allows: « 20 pages au plus » gives 20."""
+    match = _LIMIT.search(fold(text))
+    return int(match[1] or match[2]) if match else None
 
 
 def briefs_of(tender: Tender) -> list[SectionBrief]:

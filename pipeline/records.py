@@ -515,6 +515,108 @@ class Memoire(Record):
     """Every requirement of the tender, in its order."""
 
 
+# --- what is handed in -------------------------------------------------------------------------------------
+
+Side = Literal["candidature", "offre", ""]
+"""Which half of the answer a document belongs to; empty: either."""
+
+
+class NamePattern(Record):
+    """How the buyer wants a file called."""
+
+    parts: tuple[str, ...]
+    """In order: the buyer's own text, or a variable in braces (candidat, lot, piece, titre, numero, rang, reference,
+    date, dossier); one in capitals is written in capitals."""
+    separator: str
+    scope: Side = ""
+    """The documents it is for."""
+    place: Place
+
+    @property
+    def text(self) -> str:
+        """« {numero}_{CANDIDAT}_{titre} »."""
+        return self.separator.join(self.parts)
+
+
+class NamingRule(Record):
+    """What the buyer imposes on the files, with where each thing stands; all empty where nothing is imposed."""
+
+    patterns: tuple[NamePattern, ...] = ()
+    values: tuple[str, ...] = ()
+    """The buyer's own words for pieces inside names: « PRIX », « MT »."""
+    max_chars: int | None = None
+    """Longest name, in characters."""
+    with_extension: bool = True
+    """Whether the extension counts; the stricter reading where the buyer does not say."""
+    refused: tuple[Literal["accents", "spaces", "special"], ...] = ()
+    formats: tuple[str, ...] = ()
+    """Extensions accepted, lower case, without the dot."""
+    max_file_mb: float | None = None
+    """Most megabytes (10^6 bytes) of a file."""
+    max_pack_mb: float | None = None
+    """The same for the whole answer."""
+    folders: tuple[str, ...] = ()
+    """Folders the files must lie in: the words for candidature and offre, as the buyer writes them."""
+    places: tuple[Place, ...] = ()
+    """Where the limits, the formats and the folders were read."""
+
+
+class PackFile(Record):
+    """A file of the pack."""
+
+    source: str
+    """Where it was taken from: a path, or what was exported."""
+    name: str
+    """In the ZIP, folder included."""
+    rule: str
+    """In French: which rule gave the name."""
+    piece: str
+    """What it answers in the list of pieces; empty where the buyer does not ask for it."""
+    bytes: int
+    pages: int | None
+    """``None`` where the format does not tell (DOCX)."""
+    issued: str | None = None
+    """The day it was issued, ISO 8601, where it says so."""
+    until: str | None = None
+    """Its last day of validity, likewise."""
+
+
+PieceStatus = Literal["present", "missing", "expired", "fill"]
+"""There; not there; there or held but no longer proof on the day of submission; not there, and a person's to fill in
+(prices, signature)."""
+
+
+class PackPiece(Record):
+    """A piece asked for, and what the pack has of it."""
+
+    label: str
+    """The buyer's words, or the code and title of a deliverable."""
+    mandatory: bool
+    """False where the buyer's words make it depend on a case, or where it is the buyer's own document."""
+    status: PieceStatus
+    files: tuple[str, ...] = ()
+    """Names in the ZIP."""
+    notes: tuple[str, ...] = ()
+    """French lines: what to do, what could not be checked."""
+
+
+class Pack(Record):
+    """What is handed in, and what is not ready."""
+
+    rule: NamingRule
+    deadline: str | None
+    """Day of submission that validity is counted to; ``None`` where the buyer gives none (then the present day)."""
+    pieces: tuple[PackPiece, ...]
+    files: tuple[PackFile, ...]
+    remarks: tuple[str, ...] = ()
+    """French lines that block nothing."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every mandatory piece is there and valid."""
+        return all(piece.status == "present" for piece in self.pieces if piece.mandatory)
+
+
 # --- what people made of it --------------------------------------------------------------------------------
 
 ReviewVerdict = Literal["kept", "edited", "rewritten", "deleted", "added"]

@@ -21,6 +21,7 @@ from pipeline.diagrams import section_figures, with_evidence
 from pipeline.draft import Guard, Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
 from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError, MemoireError
+from pipeline.export.checklist import to_html as checklist_to_html
 from pipeline.export.pages import available as libreoffice
 from pipeline.export.pages import lay_out
 from pipeline.export.text import to_html, to_markdown
@@ -34,6 +35,11 @@ from pipeline.llm import LanguageModel
 from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.llm.server import OpenAiServer
 from pipeline.outline import branch, briefs_of, chosen, deliverable_plan, outline, page_limit
+from pipeline.pack import Consultation, Given, certificates_of, given, still, taken_from, without_twins, zipped
+from pipeline.pack.checklist import make_pack
+from pipeline.pack.kinds import kinds_in
+from pipeline.pack.names import Bidder
+from pipeline.pack.wanted import MEMOIRE
 from pipeline.propose import kept, propose
 from pipeline.readers import read, read_all
 from pipeline.readers.docx import read_docx
@@ -45,6 +51,7 @@ from pipeline.records import (
     Deliverable,
     Hit,
     Memoire,
+    Pack,
     PlanNode,
     Review,
     Section,
@@ -344,32 +351,111 @@ def export_dossier(
     chapter: str | None = None,
 ) -> Exported:
     """Write the document whole: the mémoire, a chapter of it or a deliverable."""
-    memoire = memoire_of(dossier, deliverable=deliverable, chapter=chapter)
     name = "-".join(filter(None, (deliverable or "memoire", chapter and f"chapitre-{chapter}")))
     path = target or dossier.export / f"{name}.{form}"
     if not path.parent.is_dir():
         raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
-    layout = _layout(dossier, settings)
-    pages: int | None = None
-    if form == "pdf" or (form == "docx" and libreoffice()):
-        laid = lay_out(memoire, layout)
-        content, pages = (laid.pdf if form == "pdf" else laid.word), laid.pages
-    else:
-        content = {
-            "docx": lambda: to_docx(memoire, layout),
-            "md": lambda: to_markdown(memoire).encode(),
-            "html": lambda: to_html(memoire).encode(),
-        }[form]()
+    content, pages = rendered(
+        memoire_of(dossier, deliverable=deliverable, chapter=chapter), form, _layout(dossier, settings)
+    )
     weights.write_whole(path, content)
     dossier.note("export", file=str(path), format=form, pages=pages)
     whole = deliverable is None and chapter is None
     return Exported(path, pages, page_limit(read_consultation(dossier)) if whole else None)
 
 
+def rendered(memoire: Memoire, form: Format, layout: Layout) -> tuple[bytes, int | None]:
+    """The document as bytes, and its pages where LibreOffice laid it out."""
+    if form == "md":
+        return to_markdown(memoire).encode(), None
+    if form == "html":
+        return to_html(memoire).encode(), None
+    if form == "docx" and not libreoffice():
+        return to_docx(memoire, layout), None
+    laid = lay_out(memoire, layout)
+    return (laid.pdf if form == "pdf" else laid.word), laid.pages
+
+
 def _layout(dossier: Dossier, settings: Settings) -> Layout:
     """The firm's template, a path from the dossier's folder where it is not absolute."""
     template = Path(settings.export.template).expanduser() if settings.export.template else None
     return Layout(template and dossier.root / template, settings.export.citations, dt.date.today())
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A pack as written."""
+
+    pack: Pack
+    zip: Path
+    page: Path
+    """The list of pieces, for the firm: beside the ZIP, never in it."""
+
+
+def pack_dossier(
+    dossier: Dossier,
+    target: Path | None,
+    pieces: Sequence[Path],
+    bidder: Bidder,
+    settings: Settings,
+    form: Literal["docx", "pdf"] = "docx",
+) -> Packed:
+    """Write the ZIP to hand in and, beside it, the list of pieces. Raises DossierError or DocumentError, and writes
+    nothing, where a piece is not there, two have one name, or the target cannot be written."""
+    path = target or dossier.export / "pli.zip"
+    if not path.parent.is_dir():
+        raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
+    if path.suffix.lower() != ".zip" or path.is_dir():
+        raise DossierError("Le pli est un fichier .zip", where=path, remedy="Donnez un nom en .zip à -o.")
+    files = [taken_from(piece, "asked") for piece in pieces]
+    files += [taken_from(piece, "pieces") for piece in _lying(dossier.root / "pieces")]
+    files += [taken_from(piece, "cadres") for piece in _lying(dossier.export / "cadres")]
+    files = without_twins(files)
+    tender = read_consultation(dossier)
+    ruling = {item.name for item in tender.documents if item.piece in ("RC", "LETTRE")}
+    documents, _ = read_all([file for file in dossier.dce_files() if file.name in ruling], "dce")
+    facts = read_facts(dossier.library(), dt.date.today())
+    told = Consultation(
+        tender=tender,
+        documents=documents,
+        models={file.name: file.read_bytes() for file in dossier.dce_files()},
+        certificates=certificates_of([record for records in facts.records.values() for record in records]),
+        today=dt.date.today().isoformat(),
+    )
+    pack, members = make_pack(told, [*files, *_exports(dossier, tender, form, _layout(dossier, settings))], bidder)
+    page = path.with_name(f"{path.stem}.liste-des-pieces.html")
+    try:
+        weights.write_whole(path, zipped(members))
+        weights.write_whole(page, checklist_to_html(pack, tender, path.name))
+    except PermissionError as error:
+        raise DossierError(
+            "Écriture refusée", where=path, remedy="Vérifiez les droits, ou donnez un autre -o."
+        ) from error
+    dossier.note("pack", file=str(path), files=len(pack.files), complete=pack.complete)
+    return Packed(pack, path, page)
+
+
+def _lying(folder: Path) -> list[Path]:
+    """The files of a folder of the dossier, where there is one; hidden and temporary ones left out."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "~")))
+
+
+def _exports(dossier: Dossier, tender: Tender, form: Literal["docx", "pdf"], layout: Layout) -> list[Given]:
+    """The documents that have drafted sections: the mémoire, under the code of the deliverable it is, and the other
+    deliverables."""
+    main = next((d for d in tender.deliverables if MEMOIRE in {kind.name for kind in kinds_in(d.title)}), None)
+    wanted: list[tuple[str, str, str | None]] = []
+    if tender.plan:
+        wanted.append(("memoire", main.code if main else "", None))
+    wanted += [(item.title, item.code, item.code) for item in tender.deliverables if item != main or not tender.plan]
+    found = []
+    for stem, code, deliverable in wanted:
+        memoire = memoire_of(dossier, deliverable=deliverable)
+        if memoire.sections:
+            data, _ = rendered(memoire, form, layout)
+            told = still(data) if form == "docx" else data
+            found.append(given(told, f".{form}", "export", f"export ({code or stem})", stem, code))
+    return found
 
 
 def review_dossier(dossier: Dossier, human: Path) -> Review:
