@@ -13,10 +13,21 @@ from pipeline.frames.words import LEADER
 from pipeline.french import fold_spaces
 
 _TOC_LINE = re.compile(r"(?:[.…]{5,}|\t)\s*\d{1,3}\s*$")
-BOXES = "☐□❏❑❒◻"
-BOX = re.compile(f"[{BOXES}]")
-_SYMBOLS = {"¨": "☐", "\uf0a8": "☐", "\uf06f": "☐", "\uf071": "☐", "o": "☐", "q": "☐"}
-"""Empty boxes of the Wingdings font, as characters of a run; the private ones stand for them in any font."""
+BOX = re.compile("[☐□❏❑❒◻☒☑]")
+TICKED = "☒☑"
+_SYMBOLS = {
+    "¨": "☐",
+    "\uf0a8": "☐",
+    "\uf06f": "☐",
+    "\uf071": "☐",
+    "o": "☐",
+    "q": "☐",
+    "þ": "☒",
+    "\uf0fe": "☒",
+    "ý": "☒",
+    "\uf0fd": "☒",
+}
+"""Boxes of the Wingdings font, as characters of a run; the private ones stand for them in any font."""
 SPACES = re.compile(r"^[\s\u2000-\u200b]*$")
 _OBJECTS = ("drawing", "pict", "object", "sectPr")
 _OBJECT = "\ufffc"
@@ -143,7 +154,7 @@ def styles_of(root: Node | None) -> dict[str, Style]:
             name = nodes[name].value("basedOn") or ""
 
     found = {}
-    for name, node in nodes.items():
+    for name in nodes:
         levels = [value for item in chain(name) if (value := item.value("pPr", "outlineLvl")) is not None]
         titles = [item.value("name") or "" for item in chain(name)]
         found[name] = Style(

@@ -15,6 +15,7 @@ from pipeline.frames.blocks import (
     BOX,
     CHECKBOX,
     CHECKED,
+    TICKED,
     Around,
     Block,
     Cell,
@@ -141,10 +142,10 @@ class _Finder:
         if LEADER.search(block.text) or "\t" in block.text:
             return self._led(block, previous, ask, joined)
         after = next(iter(following), None)
-        if words.prompt(block.text) and not isinstance(after, Table) and not block.heading:
-            if not words.bare_answer(block.text):
-                self._add(ask, previous, self._replacing(block, [(0, len(block.text))]))
-                return None
+        prompt = words.prompt(block.text) and not words.bare_answer(block.text)
+        if prompt and not isinstance(after, Table) and not block.heading:
+            self._add(ask, previous, self._replacing(block, [(0, len(block.text))]))
+            return None
         self._below(block, previous, ask, following)
         return None
 
@@ -159,8 +160,9 @@ class _Finder:
             return  # dotted lines, found by themselves
         if words.bare_answer(text):
             question = previous if previous and not words.bare_answer(previous) else self._title
-            target = blank or block
-            self._add(ask, question, self._inserting(target), sort="text")
+            answered = isinstance(after, Paragraph) and not after.empty and not _asks_anew(after)
+            if not answered:
+                self._add(ask, question, self._inserting(blank or block))
         elif blank is None:
             return
         elif (
@@ -243,9 +245,10 @@ class _Finder:
             return self._tick(block, node, index)
 
         writable = all(self._tick(block, *block.sources[mark]) for mark in marks)
-        if conform and not writable:
+        ticked = any(block.text[mark] in TICKED for mark in marks)
+        if conform and not writable and not ticked:
             left = "Cases d'un format que le logiciel ne coche pas : à cocher par une personne."
-        self._add(ask, label, write, sort=kind, options=options, left=left)
+        self._add(ask, label, write, sort=kind, options=options, left=left, empty=not ticked)
 
     def _tick(self, block: Paragraph, node: Node, index: int) -> list[Edit]:
         """The edits that tick a box; none where it is of a kind that is left alone."""
@@ -485,6 +488,11 @@ def _is_header(row: Sequence[Cell]) -> bool:
     roles = [words.role(title) for title in titles]
     filled = sum(role in ("text", "comment", "conformity", "section", "price") for role in roles)
     return filled > 0 and not any(title.endswith(":") for title in titles)
+
+
+def _asks_anew(block: Paragraph) -> bool:
+    """Whether a paragraph under « Réponse : » is the next question, and so no answer."""
+    return block.heading or bool(words.reference(block.text)) or block.text.rstrip().endswith(("?", ":"))
 
 
 def _mostly(values: Iterable[bool]) -> bool:

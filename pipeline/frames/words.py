@@ -34,7 +34,7 @@ _ROLES: tuple[tuple[Role, str], ...] = (
     ),
     (
         "price",
-        r"\bprix|montant|tarif|\bcouts?\b|€|\bht\b|\bttc\b|\btva\b|h\.t\.|t\.t\.c|t\.v\.a|remise(?! d)|rabais"
+        r"\bprix|montant|tarif|\bcouts?\b|€|\bht\b|\bttc\b|\btva\b|h\.t\.|t\.t\.c|t\.v\.a|(?<!de )remises?(?! d)|rabais"
         r"|coefficient"
         r"|\btaux (?:horaire|journalier|de)|\btjm\b|demi.journee|forfait|^total",
     ),
@@ -126,13 +126,19 @@ def for_a_person(label: str, after: str = "", heading: str = "") -> tuple[FrameK
     follows the place (« % de remise »), ``heading`` the title it stands under; ``None`` for any other place."""
     own, around, title = fold(label), fold(after), fold(heading)
     bare = own.strip(" :.,;«»*-")
-    if _BANK.search(own) or _BANK.search(title):
-        return "bank", "Coordonnées bancaires : à remplir par une personne."
-    if _SIGNATURE.search(bare) or _SIGNATURE.search(title):
-        return "signature", "Signature, cachet, lieu ou date : à remplir par une personne."
+    if _BANK.search(own):
+        return _BANK_DETAILS
+    if _SIGNATURE.search(bare):
+        return _SIGNED
     if _MONEY.search(own) or re.match(r"(?:€|%|euros?\b|h\.?t\b|t\.?t\.?c)", around.strip()):
         return "price", "Prix, montant ou taux : à remplir par une personne."
-    return None
+    if _BANK.search(title):
+        return _BANK_DETAILS
+    return _SIGNED if _SIGNATURE.search(title) else None
+
+
+_BANK_DETAILS: tuple[FrameKind, str] = ("bank", "Coordonnées bancaires : à remplir par une personne.")
+_SIGNED: tuple[FrameKind, str] = ("signature", "Signature, cachet, lieu ou date : à remplir par une personne.")
 
 
 def of_another(heading: str) -> bool | None:
