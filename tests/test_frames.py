@@ -25,7 +25,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from pipeline import run
 from pipeline.errors import DocumentError
 from pipeline.frames import Answers, fill, find_places, identity_of, words
-from pipeline.frames.answers import same
+from pipeline.frames.answers import identity_field, same
 from pipeline.frames.package import Edit, escaped, parse, splice
 from pipeline.records import (
     Compliance,
@@ -468,6 +468,32 @@ def test_likeness_alone_is_not_the_same_requirement() -> None:
     assert same(first, "La brique doit être obligatoirement interopérable avec SAML.") == 0
     assert same("Rétablir en 4 heures.", "Rétablir en 8 heures.") == 0
     assert same("Les données sortent du pays.", "Les données ne sortent pas du pays.") == 0
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("SIRET", "siret"),
+        ("N° SIRET :", "siret"),
+        ("Nom commercial et dénomination sociale du candidat (3)", "raison_sociale"),
+        ("Adresse électronique", "courriel"),
+        ("Adresse e-mail", "courriel"),
+        ("Adresse du siège social (si différente de l'établissement)", "adresse_siege"),
+        ("Numéro de TVA intracommunautaire", "tva"),
+        ("Code APE / NAF", "ape"),
+        ("Raison sociale, adresse et SIRET", ""),
+        ("Le support répond par téléphone", ""),
+        ("Les agents doivent pouvoir signaler un incident par téléphone ou par courriel.", ""),
+    ],
+)
+def test_a_label_names_one_field_of_the_firm(label: str, name: str) -> None:
+    assert identity_field(label) == name
+
+
+def test_a_requirement_about_signatures_is_not_a_signature() -> None:
+    said = "La solution doit permettre aux agents de vérifier une signature électronique apposée sur un document."
+    assert words.for_a_person(said) is None
+    assert words.for_a_person("Date et signature du candidat") is not None
 
 
 def test_the_identity_of_the_firm_is_one_record() -> None:

@@ -52,7 +52,7 @@ _COMMON = frozenset(
 """Stems that frames add or leave out without changing what is asked."""
 
 _IDENTITY: tuple[tuple[str, str], ...] = (
-    ("tva", r"\btva intra|numero de tva"),
+    ("tva", r"\btva intra|\btva$"),
     ("siret", r"\bsiret\b"),
     ("siren", r"\bsiren\b"),
     ("ape", r"\b(?:ape|naf)\b"),
@@ -73,6 +73,8 @@ _IDENTITY: tuple[tuple[str, str], ...] = (
     ),
 )
 """Field of the firm's identity record, and how buyers call it."""
+IDENTITY_WORDS = 8
+"""Words of a label of a form, what stands in parentheses apart; a sentence that speaks of telephones has more."""
 IDENTITY = "raison_sociale"
 """The field by which a record of the library is the firm's identity."""
 
@@ -223,13 +225,16 @@ def _core(text: str) -> tuple[frozenset[str], tuple[str, ...], bool]:
 
 def identity_field(label: str) -> str:
     """The one field of the identity record that a label names; empty where it names none, or several at once."""
-    text = re.sub(r"^[\W\d]*(?:n°|numero)?\s*(?:de |d\W)?", "", fold(label)).strip(" :.…")
-    if len(text) > 90:
-        return ""
+    text = re.sub(r"\([^)]*\)", "", fold(label))
+    text = re.sub(r"^[\W\d]*(?:votre |n° ?|numero |code |adresse (?=e-?mail|mel\b))?(?:de |du |d\W)?", "", text).strip(
+        " :.…"
+    )
     found = [name for name, pattern in _IDENTITY if re.search(pattern, text)]
     if "adresse_siege" in found and "adresse" in found and text.count("adresse") == 1:
         found.remove("adresse")
-    return found[0] if len(found) == 1 else ""
+    if len(found) != 1 or len(text.split()) > IDENTITY_WORDS:
+        return ""
+    return found[0] if re.match(dict(_IDENTITY)[found[0]], text) else ""
 
 
 def identity_of(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:

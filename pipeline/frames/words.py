@@ -16,6 +16,9 @@ LEADER = re.compile(r"[.…_‥·]{5,}|…[.…‥]+|_{3,}|(?:[.…_·]\s){4,}[.
 MAX_HEADER = 160
 """Characters of a column's heading; longer cells are contents."""
 
+FORM_WORDS = 12
+"""Words of a form's label; a requirement that speaks of electronic signatures has more."""
+
 _ROLES: tuple[tuple[Role, str], ...] = (
     (
         "buyer",
@@ -126,9 +129,10 @@ def for_a_person(label: str, after: str = "", heading: str = "") -> tuple[FrameK
     follows the place (« % de remise »), ``heading`` the title it stands under; ``None`` for any other place."""
     own, around, title = fold(label), fold(after), fold(heading)
     bare = own.strip(" :.,;«»*-")
-    if _BANK.search(own):
+    short = len(bare.split()) <= FORM_WORDS
+    if _BANK.match(bare) or (short and _BANK.search(own)):
         return _BANK_DETAILS
-    if _SIGNATURE.search(bare):
+    if _SIGNATURE.match(bare) or (short and _SIGNATURE.search(bare)):
         return _SIGNED
     if _MONEY.search(own) or re.match(r"(?:€|%|euros?\b|h\.?t\b|t\.?t\.?c)", around.strip()):
         return "price", "Prix, montant ou taux : à remplir par une personne."

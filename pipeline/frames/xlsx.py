@@ -26,8 +26,14 @@ _LEGEND = re.compile(
 )
 _NOT_LEGEND = re.compile(r"ne pas|reserve|acheteur|automatique|formule")
 _LIST_REFERENCE = re.compile(r"^(?:'?([^'!]+)'?!)?\$?([A-Z]{1,3})\$?(\d+)(?::\$?([A-Z]{1,3})\$?(\d+))?$")
+_CODE = re.compile(r"^[A-Z]{0,4}[\s\-_.]?\d")
+"""« EX-012 », « A.01 », « 1.2 »: the first cell of a row of the table, not of its header."""
+FILLABLE_TITLE = 100
+"""Characters of the title of a column to fill; the longest seen has 70; requirements are sentences."""
 MAX_SPAN = 10_000
 """Cells of a range that a validation or a merge covers; whole columns are taken as their first rows."""
+SHORT_TITLE = 60
+"""Characters under which a row without a number, among rows that have one, is a title; requirements are sentences."""
 KINDS: dict[str, FrameKind] = {
     "text": "text", "comment": "comment", "conformity": "conformity", "section": "section", "price": "price",
 }  # fmt: skip
@@ -304,12 +310,12 @@ class _Finder:
             return False
         if any(words.unit(text) or re.fullmatch(r"[\d.,\s]+", text) for text in titles.values()):
             return False
-        roles = [words.role(text) for text in titles.values()]
-        return (
-            len(titles) > 1
-            and any(role in KINDS for role in roles)
-            and not any(text.endswith((":", ".", ";")) for text in titles.values())
-        )
+        if any(_CODE.match(text) or text.endswith((":", ".", ";")) for text in titles.values()):
+            return False
+        roles = {text: words.role(text) for text in titles.values()}
+        known = sum(role is not None for role in roles.values())
+        fillable = any(role in KINDS and len(text) <= FILLABLE_TITLE for text, role in roles.items())
+        return len(titles) > 1 and fillable and 2 * known > len(roles)
 
     def _titles(self, head: int, before: Sequence[int]) -> dict[int, str]:
         """Column titles of a header; where it has none, those of a header row right above it or merged into it."""
@@ -338,7 +344,8 @@ class _Finder:
             said = [sheet.text(row, c) for c in sorted(questions) if sheet.text(row, c)]
             named = next((sheet.text(row, c) for c in roles if roles[c] == "id" and sheet.text(row, c)), "")
             label = " – ".join(dict.fromkeys(said)) or named
-            if not label or (identified > len(rows) / 3 and not named):
+            titled = identified > len(rows) / 3 and not named and len(label) < SHORT_TITLE
+            if not label or titled:
                 continue  # an empty row, or a title between the rows
             if priced and counted and not any(sheet.text(row, c) or sheet.formula(row, c) for c in counted):
                 continue
