@@ -42,6 +42,7 @@ from pipeline.records import (
 )
 from pipeline.workspace import create
 
+STAND_BY_ASKED = "Le titulaire doit tenir une astreinte 24 heures sur 24."
 STAND_BY = "Nous tenons une astreinte de 8 exploitants, 24 heures sur 24 & 7 jours sur 7."
 BACKUP = "Nous sauvegardons les données chaque nuit sur un second site."
 TEAM = "Notre équipe projet compte 6 personnes."
@@ -309,6 +310,38 @@ def test_a_second_filling_finds_the_same_places_and_changes_nothing(answers: Ans
         assert again.data == done.data
 
 
+def made_of(*lines: str | list[tuple[str, ...]]) -> bytes:
+    """A Word frame: « # title », paragraphs, tables."""
+    document = docx.Document()
+    for line in lines:
+        if isinstance(line, str):
+            document.add_heading(line[2:], 1) if line.startswith("# ") else document.add_paragraph(line)
+            continue
+        table = document.add_table(len(line), len(line[0]))
+        for row, texts in zip(table.rows, line, strict=True):
+            for cell, text in zip(row.cells, texts, strict=True):
+                cell.text = text
+    return saved(document)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        made_of(STAND_BY_ASKED, "Réponse du candidat : ………………………", "………………………"),
+        made_of("# " + STAND_BY_ASKED.rstrip("."), "À compléter par le candidat"),
+        made_of("# " + STAND_BY_ASKED.rstrip("."), [("",)]),
+        made_of([("Thème", "Exigence", "Réponse"), ("Exploitation", STAND_BY_ASKED, "")]),
+        made_of([("Question", "Réponse du candidat"), (STAND_BY_ASKED, "Réponse :")]),
+        made_of([(STAND_BY_ASKED, "")]),
+        made_of("EX-012 – " + STAND_BY_ASKED + " (réponse à préciser) :", ""),
+    ],
+)
+def test_the_ways_buyers_leave_a_place(frame: bytes, answers: Answers) -> None:
+    done = fill(frame, "cadre.docx", answers)
+    assert [item.text for item in done.report.filled] == [STAND_BY]
+    assert_only_answers_changed(frame, done.data, done.report)
+
+
 def test_the_identity_of_the_candidate_is_not_given_for_another(answers: Answers) -> None:
     document = docx.Document()
     document.add_heading("Déclaration de sous-traitance", 1)
@@ -455,7 +488,8 @@ def test_columns_are_known_by_their_titles(header: str, role: str | None) -> Non
     ("header", "yes"),
     [
         ("Conforme (O/N/P)", "O"), ("Oui / Non", "Oui"), ("C/NC/P", "C"), ("Conforme / Partiel / NC", "Conforme"),
-        ("Conformité", None), ("Couverture (Standard/Spécifique)", None), ("Prise en compte (oui, non)", "oui"),
+        ("Conforme O/N/P", "O"), ("Conformité", None), 
+        ("Couverture (Standard/Spécifique)", None), ("Prise en compte (oui, non)", "oui"),
     ],
 )  # fmt: skip
 def test_the_word_for_conform_is_the_frames_own(header: str, yes: str | None) -> None:

@@ -92,7 +92,7 @@ class _Finder:
         joined: Spot | None = None
         for at, block in enumerate(blocks):
             if isinstance(block, Table):
-                self._table(block)
+                self._table(block, previous)
                 joined = None
                 continue
             if isinstance(block, Around):
@@ -113,7 +113,8 @@ class _Finder:
                 joined = self._line(block, previous, ask, joined, following)
             if block.heading and not ask:
                 self._space_under(block, following)
-            elif not block.empty and not LEADER.fullmatch(block.text.strip()) and not BOX.search(block.text):
+            marked = LEADER.fullmatch(block.text.strip()) or BOX.search(block.text) or words.prompt(block.text)
+            if not block.empty and not marked:
                 previous = block.text
 
     def _titled(self, block: Paragraph) -> None:
@@ -220,7 +221,7 @@ class _Finder:
         for number, (start, end) in enumerate(merged):
             said = block.text[at:start].strip(" \u00a0\t")
             stop = merged[number + 1][0] if number + 1 < len(merged) else len(block.text)
-            label = said if re.search(r"\w", said) else previous
+            label = said if re.search(r"\w", said) and not words.bare_answer(said) else previous
             self._add(ask, label, self._replacing(block, [(start, end)]), after=block.text[end:stop][:30])
             at = end
         return self.spots[-1] if not block.text[merged[-1][1] :].strip() else None
@@ -268,9 +269,15 @@ class _Finder:
         self._add(ask, label or self._title, self._in_control(control), options=control.options,
                   left=control.locked, form=True)  # fmt: skip
 
-    def _table(self, table: Table) -> None:
+    def _table(self, table: Table, previous: str) -> None:
         self._tables += 1
         number = self._tables
+        cells = [cell for row in table.rows for cell in row]
+        if len(cells) == 1 and cells[0].empty and previous:  # a box under a title or a question
+            if previous == self._title or words.asks(previous) or words.guides(previous):
+                label = self._title if words.guides(previous) else previous
+                self._cell(cells[0], _Ask(label, f"tableau {number}", "text", words.reference(label)))
+            return
         head = next((at for at, row in enumerate(table.rows[:HEADER_ROWS]) if _is_header(row)), None)
         if head is None:
             self._form(table, number)
@@ -291,7 +298,7 @@ class _Finder:
                 said[c] for c in said if said[c] and roles.get(c) in ("question", None) and c not in blank
             ]  # fmt: skip
             named = next((said[c] for c in said if said[c] and roles.get(c) == "id"), "")
-            question = " – ".join(asked) or named
+            question = max(asked, key=len, default=named)  # a theme beside it is shorter than the requirement
             for cell in row:
                 column = roles.get(cell.column)
                 title = headers.get(cell.column, "")
@@ -367,7 +374,7 @@ class _Finder:
             left = left or "Document protégé par l'acheteur : cette place n'y est pas ouverte à la saisie."
         made = self._namer.place(
             where=where,
-            label=label if ask is None or label.strip() else ask.label,
+            label=label.strip() or (ask.label if ask else self._title),
             kind=kind,
             empty=empty,
             reference=ask.reference if ask else "",

@@ -202,7 +202,7 @@ def reference_key(text: str) -> tuple[str, ...]:
 
 def options(header: str) -> tuple[str, ...]:
     """The values a heading offers: « Conforme (O/N/P) », « Oui / Non », « C/NC/P »; none where it offers none."""
-    for chunk in (*re.findall(r"\(([^()]*)\)", header), header):
+    for chunk in (*re.findall(r"\(([^()]*)\)", header), *re.findall(r"\b\w{1,3}(?: ?/ ?\w{1,3})+\b", header), header):
         values = tuple(fold_spaces(part) for part in re.split(r"\s*[/|;,]\s*|\s+ou\s+", chunk) if part.strip())
         if len(values) > 1 and any(fold(value) in YES for value in values) and all(_value(value) for value in values):
             return values

@@ -99,12 +99,12 @@ def scan_xlsx(package: Package) -> Scan:
     """The answer places of a workbook, sheet by sheet. Raises DocumentError where its XML is damaged."""
     try:
         sheets, styles, hidden = _workbook(package)
-    except (ValueError, KeyError) as error:
+        namer = Namer()
+        spots = [spot for sheet in sheets for spot in _Finder(sheet, styles, namer).spots()]
+    except (ValueError, LookupError) as error:
         raise DocumentError(
             "Le contenu de ce classeur est endommagé", where=package.name, remedy="Enregistrez-le de nouveau en XLSX."
         ) from error
-    namer = Namer()
-    spots = [spot for sheet in sheets for spot in _Finder(sheet, styles, namer).spots()]
     remarks = [f"Feuille masquée « {name} » : non remplie." for name in hidden]
     return Scan(tuple(spots), tuple(remarks))
 
@@ -279,9 +279,12 @@ class _Finder:
         self._marked = self._legend_fills()
         self._values = next((v for text in sheet.texts.values() if (v := words.legend(text))), ())
         self._found: set[tuple[int, int]] = set()
+        self._columns: dict[int, list[int]] = {}
+        for row, column in sorted(sheet.cells):
+            self._columns.setdefault(row, []).append(column)
 
     def spots(self) -> list[Spot]:
-        rows = sorted({row for row, _ in [*self._sheet.texts, *self._sheet.cells]})
+        rows = sorted(self._columns)
         spots: list[tuple[tuple[int, int], Spot]] = []
         headers = [row for row in rows if self._is_header(row)]
         for number, head in enumerate(headers):
@@ -305,7 +308,7 @@ class _Finder:
 
     def _is_header(self, row: int) -> bool:
         """Whether a row names columns: two titles at least, one of them of a column to fill."""
-        titles = {c: self._sheet.texts[row, c] for r, c in self._sheet.texts if r == row}
+        titles = {c: self._sheet.texts[row, c] for c in self._columns[row] if (row, c) in self._sheet.texts}
         if any(self._sheet.formula(row, c) for c in titles) or any(len(t) > words.MAX_HEADER for t in titles.values()):
             return False
         if any(words.unit(text) or re.fullmatch(r"[\d.,\s]+", text) for text in titles.values()):
@@ -319,7 +322,7 @@ class _Finder:
 
     def _titles(self, head: int, before: Sequence[int]) -> dict[int, str]:
         """Column titles of a header; where it has none, those of a header row right above it or merged into it."""
-        columns = {column for _, column in [*self._sheet.texts, *self._sheet.cells]}
+        columns = {column for _, column in self._sheet.cells}
         over = before[-1] if before and before[-1] == head - 1 else None
         titles = {}
         for column in columns:
@@ -343,7 +346,7 @@ class _Finder:
         for row in rows:
             said = [sheet.text(row, c) for c in sorted(questions) if sheet.text(row, c)]
             named = next((sheet.text(row, c) for c in roles if roles[c] == "id" and sheet.text(row, c)), "")
-            label = " – ".join(dict.fromkeys(said)) or named
+            label = max(said, key=len, default=named)  # a theme beside it is shorter than the requirement
             titled = identified > len(rows) / 3 and not named and len(label) < SHORT_TITLE
             if not label or titled:
                 continue  # an empty row, or a title between the rows
@@ -373,9 +376,8 @@ class _Finder:
         """Cells that no header rules: of the legend's colour, before a lone unit, or at the right of a known label."""
         sheet = self._sheet
         for row in rows:
-            columns = sorted({c for r, c in [*sheet.texts, *sheet.cells] if r == row})
             label = ""
-            for column in columns:
+            for column in self._columns[row]:
                 at = (row, column)
                 text = sheet.texts.get(at, "")
                 vacant = at not in sheet.covered and not sheet.formula(*at) and (not text or words.unit(text))
