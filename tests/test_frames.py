@@ -488,7 +488,7 @@ def test_columns_are_known_by_their_titles(header: str, role: str | None) -> Non
     ("header", "yes"),
     [
         ("Conforme (O/N/P)", "O"), ("Oui / Non", "Oui"), ("C/NC/P", "C"), ("Conforme / Partiel / NC", "Conforme"),
-        ("Conforme O/N/P", "O"), ("Conformité", None), 
+        ("Conforme O/N/P", "O"), ("Conformité", None),
         ("Couverture (Standard/Spécifique)", None), ("Prise en compte (oui, non)", "oui"),
     ],
 )  # fmt: skip

@@ -74,7 +74,8 @@ _OTHERS = re.compile(
 _OWN = re.compile(r"candidat|soumissionnaire|titulaire|contractant|entreprise|societe|fournisseur|prestataire")
 _ANSWER = re.compile(
     r"\brepons|a (?:completer|renseigner|remplir|preciser|detailler|decrire)\b|\b(?:indiquer|preciser|decrire|detailler"
-    r"|presenter|expliquer|expliciter|exposer|renseigner|completer|joindre|lister)\b|commentaires? d|observations? d"
+    r"|presenter|expliquer|expliciter|exposer|renseigner|completer|joindre|lister)\b|commentaires? d"
+    r"|observations? d|recapitulatif"
     r"|\?$"
 )
 _BARE_ANSWER = re.compile(
