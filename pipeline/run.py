@@ -347,7 +347,9 @@ def fill_frames(dossier: Dossier, frames: Sequence[Path], target: Path | None) -
         raise DossierError("Les cadres seraient écrasés", where=folder, remedy="Donnez un autre -o.")
     facts = read_facts(dossier.library(), dt.date.today())
     records = [record for held in facts.records.values() for record in held]
-    answers = Answers(memoire_of(dossier), identity_of(records))
+    tender = read_consultation(dossier)
+    empty = Memoire(title="", buyer=tender.buyer, reference=tender.reference, plan=(), sections=())
+    answers = Answers(memoire_of(dossier) if tender.plan else empty, identity_of(records))
     folder.mkdir(exist_ok=True)
     reports = [_fill_frame(frame, answers, folder) for frame in frames]
     written = {report.frame: len(report.filled) for report in reports if report.written}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -41,6 +42,7 @@ from pipeline.records import (
     Sentence,
 )
 from pipeline.workspace import create
+from tests.test_cli import memoire
 
 STAND_BY_ASKED = "Le titulaire doit tenir une astreinte 24 heures sur 24."
 STAND_BY = "Nous tenons une astreinte de 8 exploitants, 24 heures sur 24 & 7 jours sur 7."
@@ -683,3 +685,34 @@ def test_a_place_says_where_it_is() -> None:
     places: tuple[FramePlace, ...] = find_places(sheet_frame(), "matrice.xlsx")
     assert places[0].where == "feuille «\u00a0Matrice\u00a0», cellule C5, colonne «\u00a0Réponse\u00a0»"
     assert len({place.id for place in places}) == len(places)
+
+
+def test_the_command_tells_in_french_and_in_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dce = tmp_path / "dce"
+    dce.mkdir()
+    (dce / "rc.txt").write_text("Règlement de la consultation\n\nObjet : un socle.\n", encoding="utf-8")
+    dossier, _ = create(tmp_path / "dossier", [dce], [])
+    run.read_dossier(dossier)
+    matrix, empty = tmp_path / "matrice.xlsx", tmp_path / "note.docx"
+    matrix.write_bytes(sheet_frame())
+    empty.write_bytes(made_of("Rien à remplir dans cette note."))
+    root = str(dossier.root)
+    code, out, err = memoire(monkeypatch, capsys, "frames", root, str(matrix))
+    assert (code, err) == (0, "")
+    assert "14 places de réponse : 0 remplies, 14 à remplir par une personne, 0 non comprises." in out
+    code, out, err = memoire(monkeypatch, capsys, "frames", root, str(matrix), str(empty), "--format", "json")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "Aucune place de réponse" in err
+    written = json.loads(out)["frames"]
+    assert [report["frame"] for report in written] == ["matrice.xlsx", "note.docx"]
+    assert not (dossier.export / "cadres" / "note.docx").exists()
+    code, out, err = memoire(monkeypatch, capsys, "frames", root)
+    assert (code, out) == (2, "")
+    assert "Aucun cadre à remplir" in err
+    code, out, err = memoire(monkeypatch, capsys, "frames", root, str(matrix), "-o", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert "écrasés" in err
+    assert matrix.read_bytes() == (tmp_path / "matrice.xlsx").read_bytes()
