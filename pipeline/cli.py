@@ -27,6 +27,7 @@ from pipeline.console import (
     percent,
     print_json,
     say_index,
+    show_frame,
     show_library,
     show_report,
     stages,
@@ -374,6 +375,44 @@ def pack(
         out.print(f"\nPli : {done.zip}\nListe des pièces : {done.page}", markup=False)
     if not done.pack.complete:
         raise typer.Exit(1)
+
+
+@app.command()
+def frames(
+    dossier: DossierPath,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="CADRE…", help="Cadres de l'acheteur, DOCX ou XLSX ; par défaut ceux du dossier."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DOSSIER_DE_SORTIE", help="Par défaut : export/cadres.")
+    ] = None,
+    form: FormatOption = "text",
+) -> None:
+    """Remplit les cadres de l'acheteur avec le mémoire ; prix et signatures restent à une personne."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "text", "json")
+    folder = open_dossier(dossier)
+    named = [path if path.exists() or not (folder.dce / path).exists() else folder.dce / path for path in paths or []]
+    chosen = named or run.frames_of(folder)
+    if not chosen:
+        raise DossierError(
+            "Aucun cadre à remplir parmi les pièces lues",
+            where=folder.dce,
+            remedy="Nommez-le : « memoire frames DOSSIER FICHIER », ou corrigez « documents » dans consultation.yaml.",
+        )
+    reports = run.fill_frames(folder, chosen, output)
+    if form == "json":
+        print_json({"frames": [report.model_dump(mode="json") for report in reports]})
+    for report in reports:
+        if report.refused:
+            err.print(report.refused, markup=False)
+        elif form == "text":
+            show_frame(report)
+    if any(report.refused for report in reports) and (named or not any(report.written for report in reports)):
+        raise typer.Exit(2)
 
 
 @app.command("eval")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from pipeline.export.text import LABELS
 from pipeline.french import french_date
-from pipeline.records import CoverageReport
+from pipeline.records import CoverageReport, FramePlace, FrameReport
 
 if TYPE_CHECKING:  # they load the search libraries, which most commands do without
     from pipeline.inventory import Inventory
@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # they load the search libraries, which most commands do with
 
 LONG_STAGE = 2000
 """Files or passages from which progress is told away from a terminal: more than half a minute of work."""
+
+ASKED = 90
+"""Characters shown of what a place of a frame asks."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -121,6 +124,36 @@ def show_report(report: CoverageReport) -> None:
         out.print(f"Points manquants : {len(missing)}", markup=False)
         for number, text in missing[:10]:
             out.print(f"  {number}  {text}", markup=False)
+
+
+def show_frame(report: FrameReport) -> None:
+    places = len(report.filled) + len(report.left) + len(report.not_understood)
+    out.print(f"{report.frame} → {report.written}", markup=False, style="bold")
+    out.print(
+        f"{places} places de réponse : {len(report.filled)} remplies, {len(report.left)} à remplir par une personne, "
+        f"{len(report.not_understood)} non comprises.",
+        markup=False,
+    )
+    for filling in report.filled:
+        score = f"{filling.score:.1f}".rstrip("0").rstrip(".").replace(".", ",")
+        out.print(f"  Rempli : {_asked(filling.place)} ← {filling.source} (ressemblance {score} sur 100)", markup=False)
+    reasons: dict[str, list[str]] = {}
+    for item in report.left:
+        reasons.setdefault(item.reason, []).append(_asked(item.place))
+    for place in report.not_understood:
+        reasons.setdefault("Non compris : à remplir par une personne.", []).append(_asked(place))
+    for reason, asked in reasons.items():
+        out.print(f"  {reason}", markup=False, style="yellow")
+        for line in asked:
+            out.print(f"    {line}", markup=False)
+    for remark in report.remarks:
+        out.print(f"  {remark}", markup=False, style="yellow")
+
+
+def _asked(place: FramePlace) -> str:
+    """Where a place is and what it asks, on a line."""
+    label = place.label if len(place.label) <= ASKED else f"{place.label[:ASKED].rsplit(' ', 1)[0]}…"
+    return f"{place.where} : « {label} »" if label else place.where
 
 
 def percent(value: float | None) -> str:

@@ -617,6 +617,68 @@ class Pack(Record):
         return all(piece.status == "present" for piece in self.pieces if piece.mandatory)
 
 
+# --- the buyer's own frames --------------------------------------------------------------------------------
+
+FrameKind = Literal["text", "conformity", "section", "comment", "choice", "price", "signature", "bank", "other"]
+"""What a place asks for. « choice » is boxes to tick; « other » a column or line whose heading says nothing we know."""
+
+
+class FramePlace(Record):
+    """A place of a buyer's frame that waits for an answer."""
+
+    id: str
+    """Stable from one reading of the same file to the next; unique in the file."""
+    where: str
+    """In French: « tableau 2, ligne 3, colonne « Réponse » », « feuille « Matrice », cellule D7 »."""
+    label: str
+    """What is asked, in the buyer's words, white space folded; empty where nothing says it."""
+    kind: FrameKind
+    empty: bool = True
+    """Whether nothing is written there yet; dots, a prompt or a lone unit are nothing."""
+    reference: str = ""
+    """The buyer's own number of what is asked: « EX-012 »."""
+    options: tuple[str, ...] = ()
+    """The only values it takes, as the frame writes them; empty where it takes any or they are not known."""
+    left: str = ""
+    """Why only a person may fill it, in French; empty where it may be filled."""
+
+
+class FrameFilling(Record):
+    """What was written in a place."""
+
+    place: FramePlace
+    text: str
+    source: str
+    """Where it comes from, in French: the requirement and section of the mémoire, or the firm's fact."""
+    score: float
+    """Likeness of what the frame asks and what the source answers, in [0, 100]; 100 for the same identifier."""
+
+
+class FrameLeft(Record):
+    """A place left to a person."""
+
+    place: FramePlace
+    reason: str
+    """In French."""
+
+
+class FrameReport(Record):
+    """What became of a frame."""
+
+    frame: str
+    """Name of the file."""
+    written: str | None = None
+    """Path of the filled copy; ``None`` where none was written."""
+    filled: tuple[FrameFilling, ...] = ()
+    left: tuple[FrameLeft, ...] = ()
+    not_understood: tuple[FramePlace, ...] = ()
+    """Places whose question or column says nothing we know; left to a person too."""
+    remarks: tuple[str, ...] = ()
+    """What else a person must know, a French line each."""
+    refused: str = ""
+    """Why the file could not be treated, one French line; empty otherwise."""
+
+
 # --- what people made of it --------------------------------------------------------------------------------
 
 ReviewVerdict = Literal["kept", "edited", "rewritten", "deleted", "added"]

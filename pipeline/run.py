@@ -20,12 +20,13 @@ from pipeline.coverage import compliance, cover
 from pipeline.diagrams import section_figures, with_evidence
 from pipeline.draft import Guard, Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
-from pipeline.errors import DossierError, IndexDamagedError, IndexMismatchError, MemoireError
+from pipeline.errors import DocumentError, DossierError, IndexDamagedError, IndexMismatchError, MemoireError
 from pipeline.export.checklist import to_html as checklist_to_html
 from pipeline.export.pages import available as libreoffice
 from pipeline.export.pages import lay_out
 from pipeline.export.text import to_html, to_markdown
 from pipeline.export.word import Layout, to_docx
+from pipeline.frames import FRAMES, Answers, fill, identity_of
 from pipeline.index import Index
 from pipeline.ingest import Files, Ingested, identity, ingest
 from pipeline.ingest import Progress as IndexProgress
@@ -42,13 +43,14 @@ from pipeline.pack.names import Bidder
 from pipeline.pack.wanted import MEMOIRE
 from pipeline.propose import kept, propose
 from pipeline.readers import read, read_all
-from pipeline.readers.docx import read_docx
+from pipeline.readers.docx import OLE_MAGIC, read_docx
 from pipeline.records import (
     Change,
     Compliance,
     Conflict,
     CoverageReport,
     Deliverable,
+    FrameReport,
     Hit,
     Memoire,
     Pack,
@@ -456,6 +458,58 @@ def _exports(dossier: Dossier, tender: Tender, form: Literal["docx", "pdf"], lay
             told = still(data) if form == "docx" else data
             found.append(given(told, f".{form}", "export", f"export ({code or stem})", stem, code))
     return found
+
+
+FRAME_PIECES = ("CADRE", "AE", "BPU", "DPGF", "DQE")
+"""Pieces of a tender that a candidate fills in."""
+
+
+def frames_of(dossier: Dossier) -> list[Path]:
+    """The frames among the buyer's documents, by the piece each is, whatever their format."""
+    frames = {item.name for item in read_consultation(dossier).documents if item.piece in FRAME_PIECES}
+    return [path for path in dossier.dce_files() if path.name in frames]
+
+
+def fill_frames(dossier: Dossier, frames: Sequence[Path], target: Path | None) -> list[FrameReport]:
+    """Write filled copies of the buyer's frames and tell what became of each; the originals stay as they are.
+
+    A frame that cannot be treated is told in its report, and the others go on. Raises DossierError where the dossier
+    is unread, the target folder does not exist or is where the frames are.
+    """
+    folder = target or dossier.export / "cadres"
+    if target is not None and not target.is_dir():
+        raise DossierError("Ce dossier n'existe pas", where=target, remedy="Créez-le, ou donnez un autre -o.")
+    if any(frame.resolve().parent == folder.resolve() for frame in frames):
+        raise DossierError("Les cadres seraient écrasés", where=folder, remedy="Donnez un autre -o.")
+    facts = read_facts(dossier.library(), dt.date.today())
+    records = [record for held in facts.records.values() for record in held]
+    tender = read_consultation(dossier)
+    empty = Memoire(title="", buyer=tender.buyer, reference=tender.reference, plan=(), sections=())
+    answers = Answers(memoire_of(dossier) if tender.plan else empty, identity_of(records))
+    folder.mkdir(exist_ok=True)
+    reports = [_fill_frame(frame, answers, folder) for frame in frames]
+    written = {report.frame: len(report.filled) for report in reports if report.written}
+    dossier.note("frames", filled=written, refused=[report.frame for report in reports if report.refused])
+    return reports
+
+
+def _fill_frame(frame: Path, answers: Answers, folder: Path) -> FrameReport:
+    try:
+        if not frame.is_file():
+            raise DocumentError("Cadre introuvable", where=frame, remedy="Vérifiez le chemin.")
+        data = frame.read_bytes()
+        if frame.suffix.lower() not in FRAMES and not data.startswith((b"PK", OLE_MAGIC)):
+            raise DocumentError(
+                f"Un fichier {frame.suffix or 'sans extension'} ne se remplit pas",
+                where=frame,
+                remedy="Demandez à l'acheteur le fichier DOCX ou XLSX.",
+            )
+        done = fill(data, frame.name, answers)
+    except DocumentError as error:
+        return FrameReport(frame=frame.name, refused=str(error))
+    path = folder / frame.name
+    weights.write_whole(path, done.data)
+    return done.report.model_copy(update={"written": str(path)})
 
 
 def review_dossier(dossier: Dossier, human: Path) -> Review:
