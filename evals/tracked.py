@@ -1,4 +1,4 @@
-"""Do tracked changes say the truth? `python -m evals.tracked [--scripts 200] [--seed 1] [--libreoffice 6] [FILE.docx …]`
+"""Do tracked changes say the truth? `python -m evals.tracked [--scripts N] [--seed N] [--libreoffice N] [FILE.docx …]`
 
 Each script copies a real document (the sample dossier's export; tenders beside the project where they are there; the
 files named) and edits the copy's XML at random as people do: words inserted, deleted, replaced, set in bold;

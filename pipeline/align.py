@@ -39,6 +39,8 @@ SHORT = 4
 """Words up to which a text is believed moved only inside its section: « Sans objet » stands everywhere."""
 GAIN = 0.02
 """Likeness that a neighbour must bring to be taken for the other half of a text."""
+ISLAND = 4
+"""Letters from which words kept between two changes are worth reading as kept."""
 
 Numbers = NDArray[np.float64]
 
@@ -63,6 +65,11 @@ class Group(NamedTuple):
     """In [0, 1]; 0 where a side is empty."""
     sure: bool = True
     """Whether the words say so, and not only the place."""
+
+
+def weight(token: str) -> int:
+    """How much a token kept between two changes says: its letters; a figure is enough alone, a sign is nothing."""
+    return ISLAND if token.isdigit() else len(token) if token.isalnum() else 0
 
 
 def words(text: str) -> list[str]:
@@ -126,9 +133,9 @@ class Change(NamedTuple):
     right: slice
 
 
-def changes(left: Sequence[Hashable], right: Sequence[Hashable], solid: Sequence[bool]) -> list[Change]:
-    """How ``right`` is made of ``left``. Islands of equal tokens between two changes that hold no token that is
-    ``solid`` (by position in ``left``) go with the changes around them: nobody reads « de » kept between two edits."""
+def changes(left: Sequence[Hashable], right: Sequence[Hashable], weights: Sequence[int]) -> list[Change]:
+    """How ``right`` is made of ``left``. Islands of equal tokens between two changes that weigh under ISLAND
+    (``weights`` by position in ``left``) go with the changes around them: nobody reads « de » kept between two."""
     codes = [
         (code.tag == "equal", code.src_start, code.src_end, code.dest_start, code.dest_end)
         for code in Indel.opcodes(left, right)
@@ -136,7 +143,7 @@ def changes(left: Sequence[Hashable], right: Sequence[Hashable], solid: Sequence
     runs: list[tuple[bool, int, int, int, int]] = []
     for n, (equal, a, b, c, d) in enumerate(codes):
         inside = 0 < n < len(codes) - 1
-        kept = equal and not (inside and not any(solid[a:b]))
+        kept = equal and not (inside and sum(weights[a:b]) < ISLAND)
         if runs and not kept and not runs[-1][0]:
             runs[-1] = (False, runs[-1][1], b, runs[-1][3], d)
         else:

@@ -295,6 +295,13 @@ def looks_english(text: str) -> bool:
     return english >= 2 and english > french
 
 
+def looks_french(text: str) -> bool:
+    """False where a text of some length has too few French function words: they are four words in ten of French prose,
+    one in ten of Italian or Spanish."""
+    found = words(text)
+    return len(found) < 50 or sum(word in _FRENCH for word in found) >= 0.2 * len(found)
+
+
 _PAST = frozenset(["a", "ont", "avons", "avait", "avaient", "était", "étaient", "fut", "furent", "eut", "eurent"])
 _NOT_PAST = frozenset(
     ["souhait", "parfait", "extrait", "retrait", "abstrait", "portrait", "attrait", "forfait", "satisfait"]

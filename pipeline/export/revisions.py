@@ -18,7 +18,7 @@ from typing import Any, Literal
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 
-from pipeline.align import changes
+from pipeline.align import ISLAND, changes, weight
 
 Status = Literal["kept", "ins", "del", "moveTo", "moveFrom"]
 _TRANSPARENT = (qn("w:sdt"), qn("w:sdtContent"), qn("w:smartTag"), qn("w:customXml"))
@@ -225,7 +225,7 @@ def merged(ours: Sequence[Any], theirs: Sequence[Any], blob: Blob, their_blob: B
     keyed = [piece for piece in right if piece.key is not None]
     out: list[tuple[Status, Piece]] = []
     left = [piece for piece in left if piece.key is not None]
-    for change in changes([p.key for p in left], [p.key for p in keyed], [_solid(p) for p in left]):
+    for change in changes([p.key for p in left], [p.key for p in keyed], [_weight(p) for p in left]):
         if change.equal:
             out += [("kept", piece) for piece in keyed[change.right]]
         else:
@@ -243,11 +243,9 @@ def _row(paragraphs: Sequence[Any], blob: Blob) -> list[Piece]:
     ]
 
 
-def _solid(piece: Piece) -> bool:
-    """Whether a piece kept between two changes is worth keeping: a figure, a word of four letters, a picture."""
-    if not isinstance(piece.key, str):
-        return True
-    return piece.key == MARK or (len(piece.key) > 3 and not piece.key.isspace()) or piece.key.isdigit()
+def _weight(piece: Piece) -> int:
+    """What a piece kept between two changes says; marks, pictures and fields are always worth keeping."""
+    return weight(piece.key) if isinstance(piece.key, str) and piece.key != MARK else ISLAND
 
 
 def _with_silent(out: Sequence[tuple[Status, Piece]], right: Sequence[Piece]) -> list[tuple[Status, Piece]]:

@@ -24,6 +24,7 @@ from lxml import etree
 
 from pipeline.align import Group, Item, align, in_place, words
 from pipeline.export.revisions import Line, Pen, merged, paragraph_of
+from pipeline.readers.reviewed import HISTORY, settle
 
 DOCUMENT, STYLES, NUMBERING = "word/document.xml", "word/styles.xml", "word/numbering.xml"
 RELATIONS, TYPES = "word/_rels/document.xml.rels", "[Content_Types].xml"
@@ -32,14 +33,6 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _MOVED = 4
 """Words from which a paragraph that left one place and came to another was moved."""
 _CONTAINERS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
-_HISTORY = tuple(
-    qn(f"w:{name}")
-    for name in (
-        "rPrChange", "pPrChange", "tblPrChange", "tblGridChange", "trPrChange", "tcPrChange", "sectPrChange",
-        "tblPrExChange", "numberingChange", "moveFromRangeStart", "moveFromRangeEnd", "moveToRangeStart",
-        "moveToRangeEnd", "cellIns", "cellMerge",
-    )
-)  # fmt: skip
 
 
 def write_tracked(generated: Path, human: Path, target: Path, author: str, date: str) -> None:
@@ -140,7 +133,7 @@ class _Transfer:
         """The element, changed in place; ``None`` where it leans on a part that cannot be taken over."""
         for style in node.iter(qn("w:pStyle"), qn("w:rStyle"), qn("w:tblStyle")):
             style.set(qn("w:val"), self._style(style.get(qn("w:val"))))
-        for tag in (qn("w:sectPr"), *_HISTORY):
+        for tag in (qn("w:sectPr"), *HISTORY):
             for old in list(node.iter(tag)):
                 old.getparent().remove(old)
         for list_ in list(node.iter(qn("w:numPr"))):
@@ -445,47 +438,3 @@ def _inside(node: Any, tag: str) -> list[Any]:
         elif child.tag in _CONTAINERS:
             found += _inside(child, tag)
     return found
-
-
-def settle(root: Any) -> None:
-    """Accept the revisions a document already holds, in place."""
-    for row in list(root.iter(qn("w:tr"))):
-        if row.find(f"{qn('w:trPr')}/{qn('w:del')}") is not None:
-            row.getparent().remove(row)
-    for tag in ("w:del", "w:moveFrom"):
-        for node in list(root.iter(qn(tag))):
-            if node.getparent().tag not in (qn("w:rPr"), qn("w:trPr")):
-                node.getparent().remove(node)
-    for tag in ("w:ins", "w:moveTo"):
-        for node in list(root.iter(qn(tag))):
-            parent = node.getparent()
-            for child in list(node):
-                node.addprevious(child)
-            parent.remove(node)
-    for tag in _HISTORY:
-        for node in list(root.iter(tag)):
-            node.getparent().remove(node)
-    for paragraph in list(root.iter(qn("w:p"))):
-        _settle_mark(paragraph)
-    for table in list(root.iter(qn("w:tbl"))):
-        if not _rows(table):
-            table.getparent().remove(table)
-
-
-def _settle_mark(paragraph: Any) -> None:
-    """Join a paragraph whose mark was deleted with the next; drop it where it is empty and none follows."""
-    marks = [paragraph.find(f"{qn('w:pPr')}/{qn('w:rPr')}/{qn(tag)}") for tag in ("w:del", "w:moveFrom")]
-    mark = next((node for node in marks if node is not None), None)
-    if mark is None:
-        return
-    following = paragraph.getnext()
-    content = [child for child in paragraph if child.tag != qn("w:pPr")]
-    if following is not None and following.tag == qn("w:p"):
-        at = 1 if following.find(qn("w:pPr")) is not None else 0
-        for n, child in enumerate(content):
-            following.insert(at + n, child)
-        paragraph.getparent().remove(paragraph)
-    elif not content and following is not None and following.tag == qn("w:tbl"):
-        paragraph.getparent().remove(paragraph)
-    else:
-        mark.getparent().remove(mark)
