@@ -35,6 +35,8 @@ LEAST = 0.2
 """Likeness under which place alone pairs nothing."""
 SURE = 0.45
 """Likeness from which a pair needs no context to be believed."""
+ROW = "row"
+"""How the kind of rows of tables begins: their columns are alike, so that they need SURE likeness to be paired."""
 SHORT = 4
 """Words up to which a text is believed moved only inside its section: « Sans objet » stands everywhere."""
 GAIN = 0.02
@@ -185,12 +187,13 @@ def _assign(ours: Sequence[Item], theirs: Sequence[Item], groups: dict[int, Grou
     if not rows or not columns:
         return
     alike = _alike([ours[i] for i in rows], [theirs[j] for j in columns])
+    bottom = np.array([[SURE if ours[i].kind.startswith(ROW) else LEAST] for i in rows])
     same = _same([ours[i].place for i in rows], [theirs[j].place for j in columns])
     mate = {i: group.theirs[-1] for group in groups.values() for i in group.ours}
     first = {i: group.theirs[0] for group in groups.values() for i in group.ours}
     before = _same(_nearest(rows, mate, -1), _nearest(columns, {j: j for j in taken}, -1))
     after = _same(_nearest(rows, first, 1), _nearest(columns, {j: j for j in taken}, 1))
-    value = np.where(alike >= LEAST, alike + NEAR * (same + before + after), 0.0)
+    value = np.where(alike >= bottom, alike + NEAR * (same + before + after), 0.0)
     short = np.array([[len(words(ours[i].text)) <= SHORT] for i in rows])
     value[short & ((same == 0) | (alike < SURE))] = 0.0
     value[value < least] = 0.0

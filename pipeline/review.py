@@ -17,7 +17,7 @@ from typing import NamedTuple, TypedDict
 
 from sacrebleu.metrics.chrf import CHRF
 
-from pipeline.align import Group, Item, align, changes, distance, in_place, likeness, title_likeness, weight, words
+from pipeline.align import ROW, Group, Item, align, changes, distance, in_place, likeness, title_likeness, weight, words
 from pipeline.french import fold, fold_spaces, looks_english, looks_french, typeset
 from pipeline.records import (
     Block,
@@ -170,7 +170,7 @@ def _aligned(ours: _Reading, theirs: _Reading) -> list[Group]:
 
 def _item(reading: _Reading, n: int) -> Item:
     text = reading.texts[n]
-    return Item(bare(text.text), "row" if text.kind == "row" else "text", reading.section(n))
+    return Item(bare(text.text), ROW if text.kind == "row" else "text", reading.section(n))
 
 
 def _renamed(ours: _Reading, theirs: _Reading, groups: Sequence[Group]) -> _Reading:

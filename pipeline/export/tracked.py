@@ -22,7 +22,7 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import qn
 from lxml import etree
 
-from pipeline.align import Group, Item, align, in_place, words
+from pipeline.align import ROW, Group, Item, align, in_place, words
 from pipeline.export.revisions import Line, Pen, merged, paragraph_of
 from pipeline.readers.reviewed import HISTORY, settle
 
@@ -356,7 +356,7 @@ def _steps(left: Sequence[Any], right: Sequence[Any]) -> list[Group]:
 def _item(node: Any) -> Item:
     """What a block or a row is aligned by; rows of another number of cells, or a table and a paragraph, are never
     one another's."""
-    kind = f"row {len(_cells(node))}" if node.tag == qn("w:tr") else str(node.tag)
+    kind = f"{ROW} {len(_cells(node))}" if node.tag == qn("w:tr") else str(node.tag)
     return Item(" ".join(_text(paragraph) for paragraph in node.iter(qn("w:p"))), kind)
 
 
