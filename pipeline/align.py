@@ -84,9 +84,9 @@ def likeness(left: str, right: str) -> float:
     return float(Indel.normalized_similarity(words(left), words(right)))
 
 
-def distance(left: str, right: str) -> int:
-    """Levenshtein distance in words."""
-    return int(Levenshtein.distance(words(left), words(right)))
+def distance(left: str, right: str, at_most: int | None = None) -> int:
+    """Levenshtein distance in words. ``at_most``: what it cannot exceed, where that is known; it is then quicker."""
+    return int(Levenshtein.distance(words(left), words(right), score_hint=at_most))
 
 
 def title_likeness(left: str, right: str) -> float:

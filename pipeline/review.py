@@ -304,7 +304,7 @@ def _reviewed(row: _Row, left: _Reading, right: _Reading) -> ReviewedParagraph:
         human=theirs,
         likeness=alike,
         edits=tuple(word_edits(ours or "", theirs or "")),
-        figures=tuple(_figures(ours, theirs)) if ours and theirs else (),
+        figures=tuple(_figures(ours, theirs)) if ours and theirs and ours != theirs else (),
         citations_lost=max(0, len(_MARKS.findall(ours or "")) - len(_MARKS.findall(theirs or ""))) if theirs else 0,
         gap_answered=bool(ours and _GAP.search(ours) and theirs and not _GAP.search(theirs)),
     )
@@ -333,6 +333,9 @@ def _verdict(ours: str | None, theirs: str | None, alike: float) -> ReviewVerdic
 def word_edits(ours: str, theirs: str) -> Iterator[WordEdit]:
     """The human text told from the generated one: runs kept, deleted and inserted, in order; white space goes with the
     word before it."""
+    if ours == theirs:
+        yield from [WordEdit(kind="kept", text=theirs)] if theirs else []
+        return
     left, right = (re.findall(r"\s*(?:\w+|[^\w\s])", text) for text in (ours, theirs))
     plain = [[token.strip() for token in side] for side in (left, right)]
     for change in changes(plain[0], plain[1], [weight(token) for token in plain[0]]):
@@ -372,11 +375,12 @@ def _totals(sections: Sequence[ReviewedSection]) -> _Totals:
     total = sum(size.values())
     generated = " ".join(bare(row.generated) for row in rows if row.generated)
     human = " ".join(bare(row.human) for row in rows if row.human)
+    most = sum(distance(bare(row.generated or ""), bare(row.human or "")) for row in rows if row.verdict != "kept")
     longest = max(len(words(generated)), len(words(human)))
     return {
         "acceptance": sum(size[id(row)] for row in ours if row.verdict == "kept") / total if total else None,
         "chrf": CHRF().sentence_score(generated, [human]).score / 100 if generated and human else None,
-        "edit_distance": distance(generated, human) / longest if longest else None,
+        "edit_distance": distance(generated, human, most) / longest if longest else None,
         "citations_lost": sum(row.citations_lost for row in rows),
         "gaps_answered": sum(row.gap_answered for row in rows),
     }

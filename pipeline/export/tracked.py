@@ -251,7 +251,9 @@ class Comparison:
         entries = [entry for step in ended for entry in self._entries(step, left, right)]
         for lines, group in groupby(entries, lambda entry: isinstance(entry.content, Line)):
             if lines:
-                _keep_last_mark([entry.content for entry in group])
+                stretch = [entry.content for entry in group]
+                _part_edits(stretch)
+                _keep_last_mark(stretch)
         _name_moves([entry.content for entry in entries if isinstance(entry.content, Line)])
         self._place(theirs, entries)
 
@@ -305,14 +307,16 @@ class Comparison:
     def _whole_row(self, row: Any, status: str) -> Any:
         properties = row.get_or_add_trPr()
         for cell in _cells(row):
-            for block in list(_blocks(cell)):
+            blocks = list(_blocks(cell))
+            for block in blocks:
                 if block.tag == qn("w:tbl"):
                     self._whole_table(block, status)
                     continue
                 lone = (block,)
                 blobs = self._ours.blob, self._theirs.blob
                 line = merged(lone, (), *blobs)[0] if status == "del" else merged((), lone, *blobs)[0]
-                line.mark = "kept"  # the row goes with its marks
+                if block is blocks[-1]:
+                    line.mark = "kept"  # the end of a cell is no paragraph's: it goes with the row
                 block.addprevious(paragraph_of(line, self._pen, lambda node: node))
                 block.getparent().remove(block)
         properties.append(self._pen.signed(f"w:{status}"))
@@ -389,9 +393,26 @@ def _keep_last_mark(lines: Sequence[Line]) -> None:
         gone[-1].joined = True
         new[-1].mark = "kept"
     elif tail and n >= 0:
-        lines[n].mark, tail[-1].mark = tail[-1].mark, "kept"
-        if gone:  # once accepted, the paragraph before ends here: it keeps its format
-            tail[-1].model, tail[-1].foreign = lines[n].model, False
+        _hand_down(lines[n], tail[-1])
+
+
+def _part_edits(lines: Sequence[Line]) -> None:
+    """Where a paragraph ends by an edit and a whole paragraph of the same edit follows, make them one edit: LibreOffice
+    takes the mark between the two for a part of it."""
+    for n, line in enumerate(lines):
+        status = line.pieces[-1][0] if line.mark == "kept" and line.pieces else "kept"
+        end = n
+        while status != "kept" and end + 1 < len(lines) and lines[end + 1].wholly(status):
+            end += 1
+        if end > n:
+            _hand_down(line, lines[end])
+
+
+def _hand_down(kept: Line, last: Line) -> None:
+    """Give the mark of both to the last of the new, or gone, paragraphs that follow, and theirs to this one."""
+    kept.mark, last.mark = last.mark, "kept"
+    if kept.mark == "del":  # once accepted, this paragraph ends there: it keeps its format
+        last.model, last.foreign = kept.model, False
 
 
 def _name_moves(lines: Sequence[Line]) -> None:
