@@ -31,7 +31,7 @@ STRONG, WEAK = 0.62, 0.42
 Chosen on the cases « tuned » of evals/alignment.py."""
 NEAR = 0.08
 """Added for the same section, for the same pair before and for the same pair after."""
-LEAST = 0.2
+LEAST = 0.3
 """Likeness under which place alone pairs nothing."""
 SURE = 0.45
 """Likeness from which a pair needs no context to be believed."""

@@ -595,7 +595,7 @@ class ReviewedSection(Record):
     human_title: str | None = None
     """The heading as the human document has it; ``None`` where it has none."""
     aligned: float | None = None
-    """Share of its words, of both texts, in paragraphs that found each other; ``None`` where it has no words."""
+    """Share of its words, of both texts, in paragraphs that surely found each other; ``None``: no words."""
     sure: bool = True
     """Whether the verdicts can be believed: the heading was found, and most of the text found its counterpart."""
 

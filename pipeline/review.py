@@ -178,7 +178,7 @@ def _renamed(ours: _Reading, theirs: _Reading, groups: Sequence[Group]) -> _Read
     section's own heading is not found."""
     come: dict[int, Counter[str]] = defaultdict(Counter)
     for group in groups:
-        for j in group.theirs if group.ours else ():
+        for j in group.theirs if group.ours and group.sure else ():
             come[theirs.texts[j].head][ours.section(group.ours[0])] += len(words(theirs.texts[j].text))
     heads = list(theirs.heads)
     for n, head in enumerate(heads):
@@ -240,8 +240,6 @@ def _section(
     title = theirs.titles.get(number)
     missing = bool(number) and title is None
     doubtful = aligned is not None and aligned < DOUBTFUL
-    guessed = [row for row in rows if row.generated and row.human and not row.sure]
-    mostly_guessed = 2 * len(guessed) > sum(row.generated is not None and row.human is not None for row in rows)
     return ReviewedSection(
         number=number,
         title=ours.titles.get(number) or title or "Avant le plan",
@@ -249,15 +247,15 @@ def _section(
         missing=missing,
         human_title=title,
         aligned=aligned,
-        sure=not (foreign or (missing and any(row.human for row in rows)) or doubtful or (guessed and mostly_guessed)),
+        sure=not (foreign or (missing and any(row.human for row in rows)) or doubtful),
     )
 
 
 def _share(rows: Sequence[ReviewedParagraph]) -> float | None:
-    """Share of the words, of both texts, in paragraphs that found each other."""
+    """Share of the words, of both texts, in paragraphs that surely found each other."""
     sizes = [(row, len(words(row.generated or "")) + len(words(row.human or ""))) for row in rows]
     total = sum(size for _, size in sizes)
-    return sum(size for row, size in sizes if row.generated and row.human) / total if total else None
+    return sum(size for row, size in sizes if row.generated and row.human and row.sure) / total if total else None
 
 
 def _remarks(plan: Sequence[PlanNode], ours: _Reading, theirs: _Reading, foreign: bool) -> Iterator[str]:
