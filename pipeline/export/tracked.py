@@ -62,7 +62,9 @@ def _copy(new: zipfile.ZipFile, made: zipfile.ZipFile, theirs: _Package, ours: _
         if item.filename in fresh:
             made.writestr(item.filename, fresh[item.filename])
         else:
-            with new.open(item) as source, made.open(item.filename, "w", force_zip64=True) as sink:
+            same = zipfile.ZipInfo(item.filename)
+            same.compress_type = item.compress_type  # pictures are stored: packing them again gains nothing
+            with new.open(item) as source, made.open(same, "w", force_zip64=True) as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
     for name, origin in theirs.brought.items():
         made.writestr(name, ours.archive.read(origin))
