@@ -473,6 +473,8 @@ def diff(
     if form == "json":
         print_json(found)
         return
+    for remark in found.remarks:
+        out.print(remark, markup=False, style="yellow")
     for name, value in review_totals(found):
         out.print(f"{name} : {value}", markup=False)
     for section in found.sections:
@@ -480,6 +482,9 @@ def diff(
             for change in row.figures:
                 line = f"Chiffre changé en {section.number} : {change.before or 'aucun'} → {change.after or 'aucun'}"
                 out.print(line, markup=False, style="yellow")
+            for comment in row.comments:
+                who = comment.author or "Un relecteur"
+                out.print(f"Commentaire en {section.number or 'tête'}, {who} : {comment.text}", markup=False)
 
 
 @app.command()

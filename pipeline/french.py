@@ -295,6 +295,13 @@ def looks_english(text: str) -> bool:
     return english >= 2 and english > french
 
 
+def looks_french(text: str) -> bool:
+    """False where a text of 50 words or more has too few French function words: they are 30 % and more of the words of
+    each of the 54 documents of the sample library, 11 % of a Spanish sentence of the tests."""
+    found = words(text)
+    return len(found) < 50 or sum(word in _FRENCH for word in found) >= 0.2 * len(found)
+
+
 _PAST = frozenset(["a", "ont", "avons", "avait", "avaient", "était", "étaient", "fut", "furent", "eut", "eurent"])
 _NOT_PAST = frozenset(
     ["souhait", "parfait", "extrait", "retrait", "abstrait", "portrait", "attrait", "forfait", "satisfait"]

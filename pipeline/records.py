@@ -25,6 +25,20 @@ class Record(BaseModel):
 # --- documents ---------------------------------------------------------------------------------------------
 
 
+class Comment(Record):
+    """A remark that a reviewer left beside the text of a Word document."""
+
+    author: str
+    """As the word processor signs it; empty where it does not."""
+    date: str | None
+    """ISO 8601, as the word processor wrote it; ``None`` where it did not."""
+    text: str
+    quote: str = ""
+    """The words it is about; empty where it is put at a place and not on words."""
+    row: int | None = None
+    """In a table: the position of its row among ``Block.rows``, from 0."""
+
+
 class Block(Record):
     """A paragraph, heading, list item or table, in reading order."""
 
@@ -44,6 +58,8 @@ class Block(Record):
     """The page each row ends on, likewise."""
     until: str | None = None
     """Last day on which what it says is proof (a certificate's end), ISO 8601; ``None`` where it has no end."""
+    comments: tuple[Comment, ...] = ()
+    """Word only: reviewers' comments that begin in it."""
 
 
 Piece = Literal["RC", "CCAP", "CCTP", "AE", "BPU", "DPGF", "DQE", "CADRE", "LETTRE", "NOTICE", "ANNEXE", "AUTRE"]
@@ -682,6 +698,8 @@ class FrameReport(Record):
 # --- what people made of it --------------------------------------------------------------------------------
 
 ReviewVerdict = Literal["kept", "edited", "rewritten", "deleted", "added"]
+ReviewedKind = Literal["paragraph", "item", "row", "caption", "heading"]
+"""« row »: of a table; « caption »: of a table or figure; « heading »: one that is not of the plan."""
 
 
 class WordEdit(Record):
@@ -714,6 +732,20 @@ class ReviewedParagraph(Record):
     citations_lost: int = 0
     gap_answered: bool = False
     """It was a question to fill in, and it is no longer one."""
+    kind: ReviewedKind = "paragraph"
+    """What it is in the human document; in the generated one where it was dropped."""
+    sure: bool = True
+    """Whether the words say that the two are one paragraph; where false, its place suggests it: check."""
+    moved_from: str | None = None
+    """Number of the generated section it was taken from, the same where it was moved inside; ``None``: not moved."""
+    split: bool = False
+    """People made several paragraphs of it; ``human`` joins them by spaces."""
+    merged: bool = False
+    """People made one paragraph of several; ``generated`` joins them by spaces."""
+    cells: tuple[tuple[WordEdit, ...], ...] = ()
+    """A row that kept its number of columns: the edits of each cell."""
+    comments: tuple[Comment, ...] = ()
+    """Of reviewers, in the human document."""
 
 
 class ReviewedSection(Record):
@@ -724,6 +756,12 @@ class ReviewedSection(Record):
     paragraphs: tuple[ReviewedParagraph, ...]
     missing: bool = False
     """The human document has no such heading."""
+    human_title: str | None = None
+    """The heading as the human document has it; ``None`` where it has none."""
+    aligned: float | None = None
+    """Share of its words, of both texts, in paragraphs that surely found each other; ``None``: no words."""
+    sure: bool = True
+    """Whether the verdicts can be believed: the heading was found, and most of the text found its counterpart."""
 
 
 class Review(Record):
@@ -738,6 +776,8 @@ class Review(Record):
     """Levenshtein distance in words, over the longer text's words."""
     citations_lost: int
     gaps_answered: int
+    remarks: tuple[str, ...] = ()
+    """What to know before believing it, a French line each: another plan, another language, revisions left open."""
 
 
 # --- what is measured --------------------------------------------------------------------------------------

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from pipeline.export.checklist import to_html as checklist_to_html
 from pipeline.export.pages import available as libreoffice
 from pipeline.export.pages import lay_out
 from pipeline.export.text import to_html, to_markdown
+from pipeline.export.tracked import write_tracked
 from pipeline.export.word import Layout, to_docx
 from pipeline.frames import FRAMES, Answers, fill, identity_of
 from pipeline.index import Index
@@ -42,8 +41,10 @@ from pipeline.pack.kinds import kinds_in
 from pipeline.pack.names import Bidder
 from pipeline.pack.wanted import MEMOIRE
 from pipeline.propose import kept, propose
-from pipeline.readers import read, read_all
+from pipeline.readers import read_all
 from pipeline.readers.docx import OLE_MAGIC, read_docx
+from pipeline.readers.lines import with_contents
+from pipeline.readers.reviewed import Reviewed, read_reviewed
 from pipeline.records import (
     Change,
     Compliance,
@@ -514,13 +515,10 @@ def _fill_frame(frame: Path, answers: Answers, folder: Path) -> FrameReport:
 
 def review_dossier(dossier: Dossier, human: Path) -> Review:
     """Compare the document as it would be exported with what people made of it; kept in the dossier's reviews/."""
-    if human.suffix.lower() != ".docx":
-        raise DossierError("Un document Word est attendu", where=human, remedy="Enregistrez-le au format .docx.")
+    theirs = _human(human)
     memoire = memoire_of(dossier)
-    with tempfile.TemporaryDirectory() as folder:
-        ours = Path(folder) / "genere.docx"
-        ours.write_bytes(to_docx(memoire))
-        found = review(memoire.plan, read(ours, "response").blocks, read(human, "response").blocks)
+    ours, _ = read_docx(to_docx(memoire), "export")
+    found = review(memoire.plan, with_contents(ours), theirs.blocks, theirs.remarks)
     path = dossier.root / "reviews" / f"{dt.datetime.now():%Y%m%d-%H%M%S}-{human.stem}.json"
     weights.write_whole(path, found.model_dump_json(indent=1))
     dossier.note("review", file=path.name, human=human.name, acceptance=found.acceptance)
@@ -528,18 +526,22 @@ def review_dossier(dossier: Dossier, human: Path) -> Review:
 
 
 def track_changes(dossier: Dossier, human: Path, target: Path) -> None:
-    """Write the exported document with tracked changes to the human one: accepting all gives the latter, rejecting all
-    the former. Raises DossierError where the two cannot be compared."""
+    """Write the human document with the revisions that lead to it from the exported one: accepting all gives the
+    former, rejecting all the latter. Raises DossierError or DocumentError where the two cannot be compared."""
+    _human(human)
+    if not target.parent.is_dir():
+        raise DossierError("Ce dossier n'existe pas", where=target.parent, remedy="Créez-le, ou changez --tracked.")
     with tempfile.TemporaryDirectory() as folder:
-        ours, made = Path(folder) / "genere.docx", Path(folder) / "suivi.docx"
+        ours = Path(folder) / "genere.docx"
         ours.write_bytes(to_docx(memoire_of(dossier)))
-        arguments = [str(ours), str(human), str(made), "--author", "Relecture"]
-        command = [sys.executable, "-m", "docx_trackdiff.compare", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode or not made.is_file():
-            last = (done.stderr.strip().splitlines() or ["aucun message"])[-1]
-            raise DossierError(f"Suivi des modifications impossible : {last}", where=human)
-        weights.write_whole(target, made.read_bytes())
+        write_tracked(ours, human, target, "Relecture", f"{dt.datetime.now():%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _human(path: Path) -> Reviewed:
+    """The document people worked on. Raises DossierError where it is no Word document of today."""
+    if path.suffix.lower() != ".docx":
+        raise DossierError("Un document Word est attendu", where=path, remedy="Enregistrez-le au format .docx.")
+    return read_reviewed(path)
 
 
 def evaluate_dossier(dossier: Dossier) -> CoverageReport:

@@ -42,8 +42,8 @@ from pipeline.export import (
     unengaged,
 )
 from pipeline.export.figures import to_png
-from pipeline.french import typeset
-from pipeline.records import CoverageReport, Memoire, Review, Section
+from pipeline.french import fold, french_date, join_french, typeset
+from pipeline.records import CoverageReport, Memoire, Review, ReviewedParagraph, ReviewedSection, Section
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -161,16 +161,36 @@ def report_to_html(report: CoverageReport, title: str) -> str:
 
 def review_to_html(review: Review, title: str) -> str:
     """Generated against human text, side by side or in one, as one self-contained page."""
-    verdicts = {
-        "kept": "Conservé",
-        "edited": "Retouché",
-        "rewritten": "Récrit",
-        "deleted": "Supprimé",
-        "added": "Ajouté",
-    }
     return _TEMPLATES.get_template("review.html.jinja").render(
-        review=review, title=title, verdicts=verdicts, totals=review_totals(review)
+        review=review,
+        title=title,
+        verdicts=VERDICTS,
+        totals=review_totals(review),
+        notes=review_notes,
+        renamed=lambda section: section.human_title and fold(section.human_title) != fold(section.title),
+        day=lambda date: french_date(date[:10]),
     )
+
+
+def review_notes(row: ReviewedParagraph, section: ReviewedSection) -> list[str]:
+    """What is to be known of a paragraph beside its verdict, in French."""
+    notes = []
+    if row.moved_from is not None and row.moved_from == section.number:
+        notes.append("déplacé dans la section")
+    elif row.moved_from is not None:
+        notes.append(f"déplacé de {row.moved_from} vers {section.number or 'avant le plan'}")
+    if row.split:
+        notes.append("coupé en plusieurs")
+    if row.merged:
+        notes.append("plusieurs réunis")
+    if not row.sure:
+        notes.append("rapprochement peu sûr")
+    if row.citations_lost:
+        plural = "s" if row.citations_lost > 1 else ""
+        notes.append(f"{row.citations_lost} source{plural} perdue{plural}")
+    if row.gap_answered:
+        notes.append("question répondue")
+    return notes
 
 
 def review_totals(review: Review) -> list[tuple[str, str]]:
@@ -179,6 +199,12 @@ def review_totals(review: Review) -> list[tuple[str, str]]:
     count = Counter(row.verdict for row in rows)
     said = f"{count['kept']} conservés, {count['edited']} retouchés, {count['rewritten']} récrits, "
     said += f"{count['deleted']} supprimés, {count['added']} ajoutés"
+
+    moved = sum(row.moved_from is not None for row in rows)
+    said += f" ; dont {moved} déplacés" if moved else ""
+    unsure = (
+        join_french(section.number or "avant le plan" for section in review.sections if not section.sure) or "aucune"
+    )
 
     def share(value: float | None) -> str:
         return "non mesuré" if value is None else typeset(f"{100 * value:.1f} %".replace(".", ","))
@@ -191,6 +217,8 @@ def review_totals(review: Review) -> list[tuple[str, str]]:
         ("Sources perdues", str(review.citations_lost)),
         ("Chiffres changés par une personne", str(sum(len(row.figures) for row in rows))),
         ("Questions répondues", str(review.gaps_answered)),
+        ("Commentaires de relecteurs", str(sum(len(row.comments) for row in rows))),
+        ("Sections au rapprochement peu sûr", unsure),
     ]
 
 
@@ -199,6 +227,13 @@ def report_to_junit(report: CoverageReport) -> str:
     return _TEMPLATES.get_template("coverage.junit.jinja").render(report=report)
 
 
+VERDICTS = {
+    "kept": "Conservé",
+    "edited": "Retouché",
+    "rewritten": "Récrit",
+    "deleted": "Supprimé",
+    "added": "Ajouté",
+}
 LABELS = {
     "plan_conformity": "Conformité au plan imposé",
     "point_coverage": "Points traités",

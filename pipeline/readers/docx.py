@@ -32,7 +32,7 @@ from pipeline.errors import DocumentError
 from pipeline.french import fold_spaces
 from pipeline.readers.lines import NUMBERED, is_toc, soft_lines, split_marker
 from pipeline.readers.text import table_block
-from pipeline.records import Block
+from pipeline.records import Block, Comment
 
 OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 """Compound file: a .doc of before 2007, or an encrypted .docx."""
@@ -67,7 +67,7 @@ def read_docx(data: bytes, name: str) -> tuple[list[Block], int | None]:
     _check_package(data, name)
     try:
         document = docx.Document(io.BytesIO(data))
-        walker = _Walker(_Numbering(document), _Styles(document), _footnotes(document))
+        walker = _Walker(_Numbering(document), _Styles(document), _footnotes(document), _comments(document))
         blocks = list(islice(walker.blocks(document), MAX_BLOCKS + 1))
     except (
         *UNREADABLE,
@@ -152,6 +152,21 @@ def _footnotes(document: WordDocument) -> dict[str, str]:
     }
 
 
+def _comments(document: WordDocument) -> dict[str, Comment]:
+    """The reviewers' comments by identifier, without what they are about."""
+    part = next((rel.target_part for rel in document.part.rels.values() if rel.reltype == RT.COMMENTS), None)
+    if part is None:
+        return {}
+    return {
+        node.get(qn("w:id")): Comment(
+            author=node.get(qn("w:author"), ""),
+            date=node.get(qn("w:date")),
+            text="\n".join(fold_spaces("".join(t.text or "" for t in p.iter(qn("w:t")))) for p in node.iter(qn("w:p"))),
+        )
+        for node in parse_xml(part.blob).findall(qn("w:comment"))
+    }
+
+
 @dataclass
 class _Walker:
     """Walks the body in order, counting pages from the rendered breaks."""
@@ -159,6 +174,7 @@ class _Walker:
     numbering: _Numbering
     styles: _Styles
     footnotes: dict[str, str]
+    comments: dict[str, Comment]
     page: int = 1
     first_page: int = 1
     """The page on which the last paragraph read begins."""
@@ -173,9 +189,14 @@ class _Walker:
 
     def _blocks(self, item: Table | Paragraph) -> Iterator[Block]:
         if isinstance(item, Table):
-            rows = self._rows(item)
+            rows = self._kept_rows(item)
             if rows:
-                yield table_block(rows, page=self.page)
+                comments = tuple(
+                    comment.model_copy(update={"row": n})
+                    for n, (row, _) in enumerate(rows)
+                    for comment in self._comments_in(row)
+                )
+                yield table_block([cells for _, cells in rows], self.page).model_copy(update={"comments": comments})
             return
         yield from self._paragraph(item)
         yield from self._beside(item)
@@ -195,8 +216,24 @@ class _Walker:
             if text and not _within(call, (qn("w:del"), _TEXT_BOX), paragraph._p):
                 yield Block(kind="paragraph", text=text, page=self.page, marker="note")
 
+    def _comments_in(self, node: Any) -> Iterator[Comment]:
+        """The comments that begin in a paragraph or a row, with the words they are about there."""
+        if not self.comments:
+            return
+        seen: set[str] = set()
+        for mark in node.iter(qn("w:commentRangeStart"), qn("w:commentReference")):
+            identifier = mark.get(qn("w:id"))
+            if identifier in self.comments and identifier not in seen:
+                seen.add(identifier)
+                quote = _between(mark, node) if mark.tag == qn("w:commentRangeStart") else ""
+                yield self.comments[identifier].model_copy(update={"quote": quote})
+
     def _rows(self, table: Table) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = []
+        return [cells for _, cells in self._kept_rows(table)]
+
+    def _kept_rows(self, table: Table) -> list[tuple[Any, tuple[str, ...]]]:
+        """The rows that say something: their element and their cells, as many in each."""
+        rows: list[tuple[Any, tuple[str, ...]]] = []
         for row in table._tbl.tr_lst:
             # a cell's text stands once: the other columns of its span are empty, as is a cell merged upwards
             cells = [""] * row.grid_before
@@ -204,9 +241,9 @@ class _Walker:
                 cells.append("" if tc.vMerge == "continue" else self._cell(_Cell(tc, table)))
                 cells += [""] * min(tc.grid_span - 1, MAX_SPAN)
             if any(cells):
-                rows.append(tuple(cells))
-        width = max((len(row) for row in rows), default=0)
-        return [row + ("",) * (width - len(row)) for row in rows]
+                rows.append((row, tuple(cells)))
+        width = max((len(cells) for _, cells in rows), default=0)
+        return [(row, cells + ("",) * (width - len(cells))) for row, cells in rows]
 
     def _cell(self, cell: _Cell) -> str:
         parts: list[str] = []
@@ -227,7 +264,9 @@ class _Walker:
         if not lines:
             return
         number = self.numbering.label(paragraph, self.styles)
-        yield self._line(paragraph, lines[0], number)
+        comments = tuple(self._comments_in(paragraph._p))
+        first = self._line(paragraph, lines[0], number)
+        yield first.model_copy(update={"comments": comments}) if comments else first
         for text in lines[1:]:
             yield self._line(paragraph, text, "")
 
@@ -267,6 +306,19 @@ class _Walker:
                 self.saw_break = True
                 self.page += 1
         return "".join(parts).strip(" ")
+
+
+def _between(start: Any, node: Any) -> str:
+    """The final words of ``node`` from the start of a comment's range to its end, or to the end of ``node``."""
+    said, open_ = "", False
+    for inner in node.iter():
+        if inner is start:
+            open_ = True
+        elif inner.tag == qn("w:commentRangeEnd") and inner.get(qn("w:id")) == start.get(qn("w:id")):
+            break
+        elif open_ and inner.tag == qn("w:t") and not _within(inner, (qn("w:del"), qn("w:moveFrom")), node):
+            said += inner.text or ""
+    return fold_spaces(said)
 
 
 def _within(node: Any, tags: tuple[str, ...], stop: Any) -> bool:
