@@ -36,9 +36,9 @@ MOVED = 0.8
 """Likeness from which a paragraph found in another place is the same one."""
 TITLE = 85.0
 """Likeness of titles, out of 100, from which a heading of the same number is the section's; without it, 95."""
-_MARKS = re.compile(r"\s*\[\d+(?:[-,]\s*\d+)*\]")
+MARKS = re.compile(r"\s*\[\d+(?:[-,]\s*\d+)*\]")
 """Citations as they are printed: « [3] », « [3, 5-9] »."""
-_GAP = re.compile(r"\[À (?:COMPLÉTER|RÉDIGER)\b")
+GAP = re.compile(r"\[À (?:COMPLÉTER|RÉDIGER)\b")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def review(plan: Sequence[PlanNode], generated: Sequence[Block], human: Sequence
     """Compare the document as it was generated with what people made of it."""
     ours, theirs = _parts(plan, generated), _parts(plan, human)
     nothing = _Part("", "", ())
-    pairs = {number: _align(part.texts, theirs.get(number, nothing).texts) for number, part in ours.items()}
+    pairs = {number: align(part.texts, theirs.get(number, nothing).texts) for number, part in ours.items()}
     for number, part in theirs.items():
         if number not in ours:
             pairs[number] = [(None, text) for text in part.texts]
@@ -68,7 +68,7 @@ def review(plan: Sequence[PlanNode], generated: Sequence[Block], human: Sequence
         )
         for number in pairs
     )
-    return Review(sections=sections, **_totals(sections))
+    return Review(sections=sections, **totals(sections))
 
 
 # --- sections ----------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def _parts(plan: Sequence[PlanNode], blocks: Sequence[Block]) -> dict[str, _Part
         found[name] = _Part(name, title, (*(known.texts if known else ()), *texts))
 
     for block in blocks:
-        node = _named(block.text, left) if block.kind == "heading" else None
+        node = named(block.text, left) if block.kind == "heading" else None
         if node is not None:
             close()
             current, texts = (node.name, node.heading), []
@@ -99,7 +99,7 @@ def _parts(plan: Sequence[PlanNode], blocks: Sequence[Block]) -> dict[str, _Part
     return {name: part for name, part in found.items() if name or part.texts}
 
 
-def _named(heading: str, plan: Sequence[PlanNode]) -> PlanNode | None:
+def named(heading: str, plan: Sequence[PlanNode]) -> PlanNode | None:
     """The node of the plan a heading is: same number and like title, or nearly the same title."""
     said = fold(heading)
     best: tuple[float, PlanNode | None] = (0.0, None)
@@ -119,7 +119,7 @@ _Pair = tuple[str | None, str | None]
 
 def bare(text: str) -> str:
     """A paragraph without its citations, white space folded: what people read."""
-    return fold_spaces(_MARKS.sub("", text))
+    return fold_spaces(MARKS.sub("", text))
 
 
 def likeness(left: str, right: str) -> float:
@@ -131,7 +131,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+|[^\w\s]", bare(text))
 
 
-def _align(ours: Sequence[str], theirs: Sequence[str]) -> list[_Pair]:
+def align(ours: Sequence[str], theirs: Sequence[str]) -> list[_Pair]:
     """Pairs in the order of the human text; ``None`` where the other side has nothing."""
     rows, columns = len(ours), len(theirs)
     alike = [[likeness(a, b) for b in theirs] for a in ours]
@@ -210,8 +210,8 @@ def _reviewed(pair: _Pair) -> ReviewedParagraph:
         likeness=alike,
         edits=tuple(word_edits(ours or "", theirs or "")),
         figures=tuple(_figures(ours, theirs)) if ours and theirs else (),
-        citations_lost=max(0, len(_MARKS.findall(ours or "")) - len(_MARKS.findall(theirs or ""))) if theirs else 0,
-        gap_answered=bool(ours and _GAP.search(ours) and theirs and not _GAP.search(theirs)),
+        citations_lost=max(0, len(MARKS.findall(ours or "")) - len(MARKS.findall(theirs or ""))) if theirs else 0,
+        gap_answered=bool(ours and GAP.search(ours) and theirs and not GAP.search(theirs)),
     )
 
 
@@ -252,7 +252,7 @@ def _figures(ours: str, theirs: str) -> Iterator[FigureChange]:
         )
 
 
-def _totals(sections: Sequence[ReviewedSection]) -> dict[str, float | int | None]:
+def totals(sections: Sequence[ReviewedSection]) -> dict[str, float | int | None]:
     rows = [row for section in sections for row in section.paragraphs]
     ours = [row for row in rows if row.generated is not None]
     size = {id(row): len(_words(row.generated or "")) for row in ours}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -14,7 +14,6 @@ from pipeline.export import (
     GLOSSARY_HEADER,
     MATRIX,
     MATRIX_HEADER,
-    NOTICE,
     REQUIREMENTS_HEADER,
     TO_DRAFT,
     UNENGAGED,
@@ -29,6 +28,7 @@ from pipeline.export import (
     glossary,
     is_leaf,
     matrix_row,
+    notice,
     place,
     point_title,
     referred,
@@ -41,7 +41,7 @@ from pipeline.export import (
 )
 from pipeline.export.figures import to_png
 from pipeline.french import typeset
-from pipeline.records import CoverageReport, Memoire, Review, Section
+from pipeline.records import CoverageReport, Memoire, Review, ReviewVerdict, Section
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -60,7 +60,7 @@ def template(name: str) -> Template:
 def to_markdown(memoire: Memoire) -> str:
     """CommonMark; citations as « [n] », sources listed at the end."""
     numbered = sources(memoire)
-    lines = [f"# {memoire.kind} – {memoire.title}", "", f"*{typeset(NOTICE)}*", ""]
+    lines = [f"# {memoire.kind} – {memoire.title}", "", f"*{notice(memoire)}*", ""]
     for position, node in enumerate(memoire.plan):
         lines += [f"{'#' * (node.level + 1)} {node.heading}", ""]
         section = section_of(memoire, node)
@@ -92,8 +92,13 @@ def _body(memoire: Memoire, section: Section, numbered: Sources) -> list[str]:
             lines += [f"**{point_title(section.brief.points[paragraph.point])}**", ""]
             said = paragraph.point
         lines += [f"**{paragraph.gap}**", ""] if paragraph.gap else []
+        lines += [*_markdown_table(paragraph.rows[0], paragraph.rows[1:]), ""] if paragraph.rows else []
         if paragraph.sentences:
-            label = f"*{paragraph.distinction}.* " if paragraph.distinction else ""
+            label = (
+                f"{'- ' * paragraph.item}*{paragraph.distinction}.* "
+                if paragraph.distinction
+                else "- " * paragraph.item
+            )
             text = " ".join(f"{s.text} {numbered.marks(s)}".strip() for s in paragraph.sentences)
             lines += [f"{label}{text} {answered(memoire, paragraph)}".strip(), ""]
     for text in referred(memoire, section):
@@ -125,7 +130,7 @@ def to_html(memoire: Memoire) -> str:
         typeset=typeset,
         section_of=section_of,
         is_leaf=is_leaf,
-        notice=NOTICE,
+        notice=notice(memoire),
         to_draft=TO_DRAFT,
         tables_of=tables_of,
         columns=columns,
@@ -152,7 +157,9 @@ def to_html(memoire: Memoire) -> str:
 
 def report_to_html(report: CoverageReport, title: str) -> str:
     """The coverage report as one self-contained page."""
-    return _TEMPLATES.get_template("coverage.html.jinja").render(report=report, title=title, labels=LABELS)
+    return _TEMPLATES.get_template("coverage.html.jinja").render(
+        report=report, title=title, labels=LABELS, accepted=acceptance_lines(report)
+    )
 
 
 def review_to_html(review: Review, title: str) -> str:
@@ -172,9 +179,7 @@ def review_to_html(review: Review, title: str) -> str:
 def review_totals(review: Review) -> list[tuple[str, str]]:
     """(what, how much) of a review, in French."""
     rows = [row for section in review.sections for row in section.paragraphs]
-    count = Counter(row.verdict for row in rows)
-    said = f"{count['kept']} conservés, {count['edited']} retouchés, {count['rewritten']} récrits, "
-    said += f"{count['deleted']} supprimés, {count['added']} ajoutés"
+    said = verdict_counts(Counter(row.verdict for row in rows))
 
     def share(value: float | None) -> str:
         return "non mesuré" if value is None else typeset(f"{100 * value:.1f} %".replace(".", ","))
@@ -188,6 +193,18 @@ def review_totals(review: Review) -> list[tuple[str, str]]:
         ("Chiffres changés par une personne", str(sum(len(row.figures) for row in rows))),
         ("Questions répondues", str(review.gaps_answered)),
     ]
+
+
+def verdict_counts(counts: Mapping[ReviewVerdict, int]) -> str:
+    """« 3 conservés, 1 retouchés, 0 récrits, 0 supprimés, 2 ajoutés »."""
+    names: dict[ReviewVerdict, str] = {
+        "kept": "conservés",
+        "edited": "retouchés",
+        "rewritten": "récrits",
+        "deleted": "supprimés",
+        "added": "ajoutés",
+    }
+    return ", ".join(f"{counts.get(verdict, 0)} {name}" for verdict, name in names.items())
 
 
 def report_to_junit(report: CoverageReport) -> str:
@@ -208,3 +225,15 @@ LABELS = {
     "french": "Phrases en français",
     "redundancy": "Phrases dites une seule fois",
 }
+
+
+def acceptance_lines(report: CoverageReport) -> list[str]:
+    """What people kept of each model's words, with each prompt: a French line each."""
+    return [
+        typeset(
+            f"Mots conservés ({rate.model}, consigne {rate.prompt_sha256[:8]}) : {100 * (rate.kept.value or 0):.1f} %"
+            f" [{100 * low:.0f} – {100 * high:.0f} %] (n = {rate.kept.n} sections)".replace(".", ",")
+        )
+        for rate in report.acceptance
+        for low, high in [rate.kept.interval or (0.0, 1.0)]
+    ]

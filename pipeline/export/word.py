@@ -243,15 +243,18 @@ def _body(document: WordDocument, memoire: Memoire, section: Section, numbered: 
             point = asked
         if paragraph.gap:
             _highlight(document.add_paragraph(), paragraph.gap)
+        if paragraph.rows:
+            _table(document, paragraph.rows[0], paragraph.rows[1:])
         if not paragraph.sentences:
             continue
-        line = document.add_paragraph()
+        line = document.add_paragraph(style="List Bullet" if paragraph.item else None)
         if paragraph.distinction:
             label = line.add_run(f"{paragraph.distinction}. ")
             label.bold, label.font.color.rgb = True, INK
         for position, sentence in enumerate(paragraph.sentences):
             line.add_run((" " if position else "") + sentence.text).italic = sentence.claim == "asked"
-            _small(line, "\u00a0" + numbered.marks(sentence))
+            if marks := numbered.marks(sentence):
+                _small(line, f"\u00a0{marks}")
         links = answered(memoire, paragraph)
         if links:
             _small(line, f" {links}")
