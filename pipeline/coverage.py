@@ -2,8 +2,8 @@
 
 Deterministic. A point is covered when its paragraph has a sentence that rests on the firm's library and every such
 sentence passes the checks again; partial when one does not; missing when the paragraph is a gap or the section is not
-drafted; unscored when a person answers it on their own word, citing nothing. Intervals are Wilson's 95 % score intervals
-(JASA 22, 1927). What no scorer measures yet is reported with n = 0, never as zero.
+drafted; unscored when a person answers it on their own word, citing nothing. Intervals are Wilson's 95 % score
+intervals (JASA 22, 1927). What no scorer measures yet is reported with n = 0, never as zero.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel, Levenshtein
@@ -127,8 +128,9 @@ def likeness(left: str, right: str) -> float:
     return float(Indel.normalized_similarity(_words(left), _words(right)))
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+|[^\w\s]", bare(text))
+@lru_cache(maxsize=8192)  # each paragraph is compared with many
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+|[^\w\s]", bare(text)))
 
 
 def align(ours: Sequence[str], theirs: Sequence[str]) -> list[_Pair]:

@@ -20,7 +20,7 @@ from pipeline.accept.wording import Bare, Draft, Sources, bare, worded
 from pipeline.claims import labels
 from pipeline.errors import DossierError
 from pipeline.export import sources
-from pipeline.french import fold_spaces, no_break
+from pipeline.french import fold, fold_spaces, no_break
 from pipeline.records import (
     Acceptance,
     Answer,
@@ -105,7 +105,7 @@ def accept(
     ]
     return Accepted(
         sections=tuple(stamped),
-        remarks=tuple(dict.fromkeys([*_front(found), *parts.remarks, *remarks, *writer.remarks, *unsaid])),
+        remarks=tuple(dict.fromkeys([*_front(memoire, found), *parts.remarks, *remarks, *writer.remarks, *unsaid])),
         answers=tuple(
             answer for section in stamped for answer in given(section.number, drafted, pairs[section.number])
         ),
@@ -277,14 +277,15 @@ def _stamped(
     return stamped
 
 
-def _front(found: Review) -> Iterator[str]:
-    """What was changed before the plan, where every page is written by each export."""
+def _front(memoire: Memoire, found: Review) -> Iterator[str]:
+    """What was changed before the plan, where every page is written by each export; its contents do not count."""
+    titles = {fold(node.heading) for node in memoire.plan}
     changed = [
         row.human
         for section in found.sections
         if not section.number
         for row in section.paragraphs
-        if row.human and row.verdict != "kept"
+        if row.human and row.verdict != "kept" and fold(row.human) not in titles
     ]
     if changed:
         count = f"{len(changed)} changements ne sont" if len(changed) > 1 else "un changement n'est"

@@ -8,7 +8,7 @@ heading; where a heading is not found, its section is left alone, and so is the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rapidfuzz import fuzz
@@ -63,7 +63,7 @@ class Parts:
 def split(memoire: Memoire, blocks: Sequence[Block]) -> Parts:
     """Tell a person's paragraphs from everything else in the document."""
     parts = Parts()
-    tables = {title: [_cells(row) for row in rows] for title, rows in own_tables(memoire).items()}
+    tables = [(title, [_cells(row) for row in rows]) for title, rows in own_tables(memoire)]
     ends = {fold(title) for title in (MATRIX, GLOSSARY, SOURCES)}
     left = list(memoire.plan)
     current: _Reader | None = None
@@ -131,23 +131,17 @@ class _Reader:
 
 def _table(
     block: Block,
-    ours: Mapping[str, list[tuple[str, ...]]],
+    ours: Sequence[tuple[str, list[tuple[str, ...]]]],
     current: _Reader | None,
     behind: bool,
     parts: Parts,
 ) -> None:
     """One of ours, as it was or changed; or a person's."""
     rows = [_cells(row) for row in block.rows]
-    if rows in ours.values():
+    if any(rows == own for _, own in ours):
         return
-    cells = {cell for row in rows for cell in row if cell}
-
-    def alike(title: str) -> float:
-        own = {cell for row in ours[title] for cell in row if cell}
-        return len(own & cells) / max(1, min(len(own), len(cells)))
-
-    title = max(ours, key=alike)
-    if alike(title) >= OWN_SHARE:
+    alike, title = max((_common(rows, own), title) for title, own in ours)
+    if alike >= OWN_SHARE:
         parts.remarks.append(
             f"Le tableau « {title} » vient des fiches : ses changements ne sont pas repris, faites-les dans la fiche."
         )
@@ -156,6 +150,12 @@ def _table(
     else:
         place = "après la fin du plan" if behind else "avant le plan"
         parts.remarks.append(f"Le tableau « {block.text[:60]} » est {place} : il n'est pas repris.")
+
+
+def _common(left: Sequence[Sequence[str]], right: Sequence[Sequence[str]]) -> float:
+    """Share of the cells of the smaller table that the other has too."""
+    one, other = ({cell for row in rows for cell in row if cell} for rows in (left, right))
+    return len(one & other) / max(1, min(len(one), len(other)))
 
 
 def _cells(row: Sequence[str]) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from pipeline.french import fold, fold_spaces, no_break, sentences
 from pipeline.records import Claim, Passage, Sentence
 from pipeline.review import EDITED, MARKS, likeness
 
-_LINK = re.compile(r"\s*Répond à ((?:[^.!?]|\bp\.)+)\.$")
-"""« Répond à EX-012 (p. 5) et EX-014 (p. 6). », at the end of a paragraph."""
+_LINK = re.compile(r"\s*Répond à ((?:(?:\S*\d\S*|\(p\.|et)\s*)+)\.$")
+"""« Répond à EX-012 (p. 5) et E006.1 (p. 6). », at the end of a paragraph."""
 _CLOSING = re.compile(r"\s*[.,;:!?…)»]")
 WIDEST = 50
 """Numbers that « [1-50] » may stand for; a wider run is no citation."""

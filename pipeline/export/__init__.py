@@ -139,16 +139,15 @@ def own_lines(memoire: Memoire, node: PlanNode) -> list[str]:
     return [*lines, *(typeset(requirements_title(chapter)) for chapter in memoire.plan if chapter.level == 1)]
 
 
-def own_tables(memoire: Memoire) -> dict[str, list[tuple[str, ...]]]:
-    """Every table a document prints by itself, header first, by title."""
+def own_tables(memoire: Memoire) -> list[tuple[str, list[tuple[str, ...]]]]:
+    """Every table a document prints by itself: its title, and its rows, header first."""
     numbered = sources(memoire)
-    found = {t.title: [columns(t), *(cells(t, row, numbered) for row in t.rows)] for t in memoire.tables}
+    found = [(t.title, [columns(t), *(cells(t, row, numbered) for row in t.rows)]) for t in memoire.tables]
     for chapter in memoire.plan:
         if rows := requirement_rows(memoire, chapter, numbered) if chapter.level == 1 else []:
-            found[requirements_title(chapter)] = [REQUIREMENTS_HEADER, *rows]
-    found[MATRIX] = [MATRIX_HEADER, *(matrix_row(row) for row in memoire.compliance)]
-    found[GLOSSARY] = [GLOSSARY_HEADER, *glossary(memoire)]
-    return found
+            found.append((requirements_title(chapter), [REQUIREMENTS_HEADER, *rows]))
+    found.append((MATRIX, [MATRIX_HEADER, *(matrix_row(row) for row in memoire.compliance)]))
+    return [*found, (GLOSSARY, [GLOSSARY_HEADER, *glossary(memoire)])]
 
 
 def unnumbered(caption: str) -> str:
