@@ -36,7 +36,7 @@ from pipeline.llm.server import OpenAiServer
 from pipeline.outline import briefs_of, chosen, deliverable_plan, named, outline
 from pipeline.propose import kept, propose
 from pipeline.readers import read, read_all
-from pipeline.readers.docx import read_docx
+from pipeline.readers.docx import pictures, read_docx
 from pipeline.records import (
     AcceptanceRate,
     Change,
@@ -423,12 +423,19 @@ def accept_dossier(
         )
         written = tuple(section for section in done.sections if not _same(read_draft(dossier, section.number), section))
         day, subject = now.date().isoformat(), tender.object or dossier.root.name
-        answers = [FirmAnswer(**vars(item), by=by or "", date=day, tender=subject) for item in done.answers]
+        answers = [
+            FirmAnswer(
+                question=item.question, answer=item.answer, by=by or "", date=day, section=item.section, tender=subject
+            )
+            for item in done.answers
+        ]
         kept = keep_answers(dossier.library(), answers)[1] if keep and answers else 0
         for section in written:
             write_accepted(dossier, section)
     unchanged = tuple(section.number for section in done.sections if section not in written)
-    return Taken(written, unchanged, done.remarks, len(answers), kept)
+    added = pictures(human.read_bytes()) - len(memoire.figures)
+    seen = (f"Images ajoutées au document : {added} ; elles ne sont pas reprises.",) if added > 0 else ()
+    return Taken(written, unchanged, (*done.remarks, *seen), len(answers), kept)
 
 
 def _same(before: Section | None, after: Section) -> bool:

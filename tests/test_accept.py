@@ -24,14 +24,17 @@ from pipeline.answers import FILE, keep_answers
 from pipeline.cli import app
 from pipeline.errors import DossierError, MemoireError
 from pipeline.export import NOTICE, notice
+from pipeline.export.figures import to_png
 from pipeline.export.text import report_to_html, to_html, to_markdown
 from pipeline.export.word import to_docx
 from pipeline.french import fold_spaces, no_break, typeset
 from pipeline.readers.docx import read_docx
 from pipeline.records import (
     Document,
+    Figure,
     FirmAnswer,
     Memoire,
+    Node,
     Paragraph,
     Review,
     ReviewComment,
@@ -54,9 +57,11 @@ from tests.fakes import HashEmbedder, ScriptedModel
 from tests.test_draft import echo
 from tests.test_workspace import SETTINGS
 
+NODES = (Node(name="a", layer="1", zone="Production"), Node(name="b", layer="2", zone="Production"))
 QUESTION = "[À COMPLÉTER : qui restitue les données ? — à demander à : responsable du support]"
 NOTHING = Review(sections=(), acceptance=None, chrf=None, edit_distance=None, citations_lost=0, gaps_answered=0)
-MARK = re.compile(r"\s*\[\d+(?:[-,]\s*\d+)*\]")
+MARK = re.compile(r"\s*\[\d{1,2}(?:[-,]\s*\d{1,2})*\]")
+"""Citations; « [2024] » is none."""
 
 
 @pytest.fixture(scope="module")
@@ -423,13 +428,16 @@ def test_what_is_not_taken_back_is_said(dossier: Dossier, tmp_path: Path) -> Non
     title.runs[0].text = "Les outils de supervision"
     document.paragraphs[-1].insert_paragraph_before("Une annexe de plus.")
     document.paragraphs[0].insert_paragraph_before("Une page de garde à nous.")
+    figure = Figure(kind="hld", section="4.2", title="Vue", alt="Deux nœuds.", edges=(("a", "b"),), nodes=NODES)
+    document.paragraphs[-1].add_run().add_picture(io.BytesIO(to_png(figure)))
     done = run.accept_dossier(dossier, saved(document, tmp_path / "relu.docx"))
     told = "\n".join(done.remarks)
     assert "« Engagements de service » vient des fiches" in told
     assert "« Les outils de supervision » n'est pas repris" in told
     assert "« Une annexe de plus. » est après la fin du plan" in told
     assert "« Une page de garde à nous. »" in told
-    assert len(done.remarks) == 4
+    assert "Images ajoutées au document : 1" in told
+    assert len(done.remarks) == 5
 
 
 # --- what is not sure --------------------------------------------------------------------------------------
