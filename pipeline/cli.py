@@ -460,18 +460,19 @@ def diff(
         typer.Option("--tracked", metavar="FICHIER.docx", help="Écrit un Word avec le suivi des modifications."),
     ] = None,
     form: FormatOption = "text",
+    set_: Set = None,
 ) -> None:
     """Compare le texte généré avec le texte humain, paragraphe par paragraphe."""
     from pipeline import run
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json")
-    folder = open_dossier(dossier)
-    found = run.review_dossier(folder, human)
+    folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    found = run.review_dossier(folder, human, settings)
     if page:
         weights.write_whole(page, review_to_html(found, human.name))
     if tracked:
-        run.track_changes(folder, human, tracked)
+        run.track_changes(folder, human, tracked, settings)
     if form == "json":
         print_json(found)
         return
@@ -503,13 +504,17 @@ def accept(
         bool, typer.Option("--validate", help="La personne nommée par --by valide ces sections.")
     ] = False,
     form: FormatOption = "text",
+    set_: Set = None,
 ) -> None:
     """Reprend le texte humain dans le dossier ; il n'est plus jamais écrasé, et l'ancien reste dans les versions."""
     from pipeline import run
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json")
-    done = run.accept_dossier(open_dossier(dossier), human, section or [], by=by, validate=validate, keep=keep_answers)
+    folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    done = run.accept_dossier(
+        folder, human, section or [], by=by, validate=validate, keep=keep_answers, settings=settings
+    )
     if form == "json":
         print_json(accepted_json(done))
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ from pipeline.readers.lines import with_contents
 from pipeline.readers.reviewed import Reviewed, read_reviewed
 from pipeline.records import (
     AcceptanceRate,
+    Block,
     Change,
     Compliance,
     Conflict,
@@ -537,19 +539,25 @@ def _fill_frame(frame: Path, answers: Answers, folder: Path) -> FrameReport:
     return done.report.model_copy(update={"written": str(path)})
 
 
-def review_dossier(dossier: Dossier, human: Path) -> Review:
-    """Compare the document as it would be exported with what people made of it; kept in the dossier's reviews/."""
+def review_dossier(dossier: Dossier, human: Path, settings: Settings | None = None) -> Review:
+    """Compare the document as it would be exported with what people made of it; kept in the dossier's reviews/. The day
+    on the cover is not compared: it is the export's."""
     theirs = _human(human)
     memoire = memoire_of(dossier)
-    ours, _ = read_docx(to_docx(memoire), "export")
-    found = review(memoire.plan, with_contents(ours), theirs.blocks, theirs.remarks)
+    ours, _ = read_docx(to_docx(memoire, _layout(dossier, settings or Settings())), "export")
+    found = review(memoire.plan, _undated(with_contents(ours)), _undated(theirs.blocks), theirs.remarks)
     path = dossier.root / "reviews" / f"{dt.datetime.now():%Y%m%d-%H%M%S}-{human.stem}.json"
     weights.write_whole(path, found.model_dump_json(indent=1))
     dossier.note("review", file=path.name, human=human.name, acceptance=found.acceptance)
     return found
 
 
-def track_changes(dossier: Dossier, human: Path, target: Path) -> None:
+def _undated(blocks: Sequence[Block]) -> list[Block]:
+    """Without the lines that are only a day."""
+    return [block for block in blocks if not re.fullmatch(r"\d{2}/\d{2}/\d{4}", block.text)]
+
+
+def track_changes(dossier: Dossier, human: Path, target: Path, settings: Settings | None = None) -> None:
     """Write the human document with the revisions that lead to it from the exported one: accepting all gives the
     former, rejecting all the latter. Raises DossierError or DocumentError where the two cannot be compared."""
     _human(human)
@@ -557,7 +565,7 @@ def track_changes(dossier: Dossier, human: Path, target: Path) -> None:
         raise DossierError("Ce dossier n'existe pas", where=target.parent, remedy="Créez-le, ou changez --tracked.")
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder) / "genere.docx"
-        ours.write_bytes(to_docx(memoire_of(dossier)))
+        ours.write_bytes(rendered(memoire_of(dossier), "docx", _layout(dossier, settings or Settings()))[0])
         write_tracked(ours, human, target, "Relecture", f"{dt.datetime.now():%Y-%m-%dT%H:%M:%SZ}")
 
 
@@ -599,6 +607,7 @@ def accept_dossier(
     by: str | None = None,
     validate: bool = False,
     keep: bool = False,
+    settings: Settings | None = None,
 ) -> Taken:
     """Take the text of a Word document back into the sections named, or all; ``keep`` makes its answers facts of the
     firm. Everything is prepared before anything is written. Raises DossierError where the document is of no use, or
@@ -608,7 +617,7 @@ def accept_dossier(
             "Une réponse gardée ou une validation porte un nom", remedy="Ajoutez « --by » et le nom de la personne."
         )
     with dossier.lock():
-        found = review_dossier(dossier, human)
+        found = review_dossier(dossier, human, settings)
         memoire, tender, now = memoire_of(dossier), read_consultation(dossier), dt.datetime.now().astimezone()
         briefs = {brief.number: with_evidence(brief) for brief in briefs_of(tender)}
         machine = {s.number: draft for s in memoire.sections if (draft := machine_draft(dossier, s.number))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import io
 import json
 import random
@@ -24,11 +25,12 @@ from pipeline.cli import app
 from pipeline.errors import DocumentError, DossierError
 from pipeline.export.text import review_to_html
 from pipeline.export.tracked import write_tracked
-from pipeline.export.word import to_docx
+from pipeline.export.word import Layout, to_docx
 from pipeline.readers.docx import read_docx
 from pipeline.readers.reviewed import read_reviewed
 from pipeline.records import Block, Document, PlanNode
 from pipeline.review import review, word_edits
+from pipeline.settings import ExportSettings
 from pipeline.workspace import Dossier, create
 from tests.conftest import CORPUS
 from tests.fakes import HashEmbedder, ScriptedModel
@@ -180,7 +182,7 @@ def test_the_command_says_what_changed(drafted: Dossier, human: Path, tmp_path: 
     assert "<ins>" in text
     assert "http" not in text
     ours = tmp_path / "genere.docx"
-    ours.write_bytes(to_docx(run.memoire_of(drafted)))
+    ours.write_bytes(run.rendered(run.memoire_of(drafted), "docx", Layout(date=dt.date.today()))[0])
     assert story(tracked, accept=True) == story(human)
     assert story(tracked, accept=False) == story(ours)
 
@@ -426,3 +428,20 @@ def test_the_reader_finds_the_headings_of_our_own_export(drafted: Dossier) -> No
     plan = run.memoire_of(drafted).plan
     found = review(plan, generated, generated)
     assert [section.number for section in found.sections if section.number] == [node.name for node in plan]
+
+
+def test_an_exported_document_handed_back_as_it_is_changes_nothing(drafted: Dossier, tmp_path: Path) -> None:
+    """With its pages, its day on the cover and the firm's template: none of these is a person's."""
+    document = docx.Document()
+    document.add_paragraph("Réponse de la maison")
+    document.add_paragraph("{{objet}}")
+    document.save(str(drafted.root / "modele.docx"))
+    chosen = SETTINGS.model_copy(update={"export": ExportSettings(template="modele.docx")})
+    path = run.export_dossier(drafted, tmp_path / "remis.docx", "docx", chosen).path
+    found = run.review_dossier(drafted, path, chosen)
+    assert {row.verdict for section in found.sections for row in section.paragraphs} == {"kept"}
+    assert found.acceptance == 1.0
+    run.track_changes(drafted, path, tmp_path / "suivi.docx", chosen)
+    xml = zipfile.ZipFile(tmp_path / "suivi.docx").read("word/document.xml")
+    assert b"<w:ins " not in xml
+    assert b"<w:del " not in xml

@@ -47,6 +47,8 @@ MAX_SPAN = 63
 """Columns a cell may span: Word's own limit on columns."""
 LARGEST_NUMBER = 9999
 """A list that starts higher was made to fill memory with letters."""
+_CONTENTS = re.compile(r"toc|tm|table des (?:mati|illustr)|table of (?:contents|figures)")
+"""Styles of the entries of contents and of lists of figures, in English and in French."""
 _TEXT_BOX = qn("w:txbxContent")
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 UNREADABLE = (
@@ -388,7 +390,7 @@ class _Styles:
         return bool(runs) and all(styled if (own := _bold(run.find(qn("w:rPr")))) is None else own for run in runs)
 
     def is_toc(self, paragraph: Paragraph) -> bool:
-        return any(re.match(r"(?:toc|tm|table des mati)", _style_name(style)) for style in self.chain(paragraph))
+        return any(_CONTENTS.match(_style_name(style)) for style in self.chain(paragraph))
 
 
 def _bold(properties: Any) -> bool | None:
