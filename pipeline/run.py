@@ -678,7 +678,8 @@ def evaluate_dossier(dossier: Dossier) -> CoverageReport:
     blocks, _ = read_docx(to_docx(memoire), "export")
     headings = [block.text for block in blocks if block.kind == "heading"]
     models = sorted({f"{s.model}@{s.model_sha256[:12]}" for s in memoire.sections if s.model})
-    report = cover(tender, memoire, headings, {"dossier": dossier.root.name, "models": ", ".join(models)})
+    manifest = {"dossier": dossier.root.name, "models": ", ".join(models)}
+    report = cover(tender, memoire, headings, manifest, [form for form, _ in _secrets(dossier)])
     return report.model_copy(update={"acceptance": acceptance(dossier)})
 
 
