@@ -3,7 +3,7 @@
 Deterministic. A point is covered when its paragraph has a sentence that rests on the firm's library and every such
 sentence passes the checks again; partial when one does not; missing when the paragraph is a gap or the section is not
 drafted; unscored when a person answers it on their own word, citing nothing. Intervals are Wilson's 95 % score
-intervals (JASA 22, 1927). The other metrics are in pipeline/scorers.py. What could not be scored has n = 0 and no value.
+intervals (JASA 22, 1927). The other metrics are in pipeline/scorers.py. What cannot be scored has n = 0, no value.
 """
 
 from __future__ import annotations

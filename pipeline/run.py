@@ -302,9 +302,11 @@ def memoire_of(
     passage_chars: int = SplitSettings().passage_chars,
     deliverable: str | None = None,
     chapter: str | None = None,
+    today: dt.date | None = None,
 ) -> Memoire:
     """The answer as it stands, a chapter of it, or a deliverable: its plan, whatever is drafted, and the tables of what
-    is drafted. Raises MemoireError where there is no such chapter or deliverable."""
+    is drafted, as certificates are valid on ``today`` (the present day). Raises MemoireError where there is no such
+    chapter or deliverable."""
     tender = read_consultation(dossier)
     item = _deliverable(tender, deliverable) if deliverable else None
     kind = f"{item.code} – {item.title}" if item else "Mémoire technique"
@@ -313,7 +315,7 @@ def memoire_of(
         plan = branch(plan, chapter)
         kind = f"{kind} : {plan[0].heading}"
     sections = _drafted(dossier, plan)
-    catalogue = read_catalogue(dossier.library(), dt.date.today(), passage_chars) if sections else Catalogue()
+    catalogue = read_catalogue(dossier.library(), today or dt.date.today(), passage_chars) if sections else Catalogue()
     return Memoire(
         title=_capital(tender.object or dossier.root.name),
         kind=kind,

@@ -7,7 +7,7 @@ checks of a report are their messages, and two reports are compared item by item
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -87,14 +87,17 @@ def unsourced(sentence: Sentence) -> bool:
 
 def remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
     """What a sentence says beyond the passages it cites."""
-    passages = [p for p in section.passages if p.id in sentence.passages]
+    passages = tuple(p for p in section.passages if p.id in sentence.passages)
     if not passages:
         return [verify.Remark("citation", "Aucune source.")]
     topic = " ".join([section.title, "Pour notre client", *(point.text for point in section.brief.points)])
     text = sentence.text
+    wrong: tuple[verify.Remark, ...] = ()
     if sentence.claim == "asked":  # the words around the quote are ours
+        pages = {f"{passage.page}" for passage in passages}
+        if not set(re.findall(r"\bp\.\s(\d+)", text[: text.find("«")])) <= pages:
+            wrong = (verify.Remark("citation", "La page donnée n'est pas celle de la source."),)
         text = text[text.find("«") + 1 : text.rfind("»")].replace("“", "« ").replace("”", " »")
-    wrong = []
     if any(passage.kind == "response" for passage in passages):
         wrong = _misattributed(text, passages, topic)
         text = unled(text)
@@ -104,7 +107,7 @@ def remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
     written_from = tuple(p.model_copy(update={"text": "\n".join(given.get(p.id, [p.text]))}) for p in passages)
     found = _checked(text, written_from, topic)
     if found and sentence.wording == "person":  # who may have drawn on more of the passage than the model was given
-        found = _checked(text, tuple(passages), topic)
+        found = _checked(text, passages, topic)
     return [*wrong, *found]
 
 
@@ -113,12 +116,15 @@ def _checked(text: str, passages: tuple[Passage, ...], topic: str) -> tuple[veri
     return tuple(verify.check(text, passages, topic))
 
 
-def _misattributed(text: str, passages: Sequence[Passage], topic: str) -> list[verify.Remark]:
+@lru_cache(maxsize=4096)
+def _misattributed(text: str, passages: tuple[Passage, ...], topic: str) -> tuple[verify.Remark, ...]:
     """« Pour tel client, » must name the client whose experience it is."""
-    lead = text.removesuffix(unled(text))
-    unknown = set(stems(lead)) - set(stems(verify.support(passages))) - set(stems(topic))
+    lead, source = text.removesuffix(unled(text)), verify.support(passages)
+    offered = verify.quantities(source)
+    known = set(stems(lead)) <= set(stems(source)) | set(stems(topic))
+    known &= all(any(verify.same(said, other) for other in offered) for said in verify.quantities(lead))
     shown = lead.strip(" ,:\u00a0\u202f")
-    return [verify.Remark("name", f"« {shown} » n'est pas dans la source.")] if unknown else []
+    return () if known else (verify.Remark("name", f"« {shown} » n'est pas dans la source."),)
 
 
 def precise(case: Case) -> Iterator[Item]:
@@ -243,13 +249,14 @@ def evidenced(case: Case) -> Iterator[Item]:
 
 def exhibited(case: Case) -> Iterator[Item]:
     """Tables and diagrams that the buyer's words call for, in the section or in another that has the same."""
-    memoire = case.memoire
-    present: set[str] = {table.kind for table in memoire.tables} | {figure.kind for figure in memoire.figures}
-    for section in memoire.sections:
-        for kind in (*asked_tables(section), *asked_figures(section)):
-            right = kind in present
-            fault = "" if right else f"Tableau ou schéma demandé, absent : {kind}."
-            yield Item(f"{section.number}/{kind}", float(right), section.number, None, fault)
+    tables = {table.kind for table in case.memoire.tables}
+    drawn = {figure.kind for figure in case.memoire.figures}
+    for section in case.memoire.sections:
+        wanted = [(f"tableau {kind}", kind in tables) for kind in asked_tables(section)]
+        wanted += [(f"schéma {kind}", kind in drawn) for kind in asked_figures(section)]
+        for name, present in wanted:
+            fault = "" if present else f"Demandé et absent : {name}."
+            yield Item(f"{section.number}/{name}", float(present), section.number, None, fault)
 
 
 def rows_founded(case: Case) -> Iterator[Item]:

@@ -49,7 +49,7 @@ _AMOUNT = re.compile(
     r"(?<![\w,.])(?P<n>\d+(?:,\d+)?)\s*(?P<scale>k|m|millions?(?:\s+d['’]?)?|milliards?(?:\s+d['’]?)?)?\s*(?:€|euros?)"
 )
 _PLAIN = re.compile(r"(?<![\w])(?P<n>\d+(?:[.,:]\d+)*)(?:\s*(?P<unit>%|pour cent\b))?")
-_BARE = re.compile(r"(?<![\w.,:/-])\d+(?![\w.,:/-]*\d|\s*(?:%|€|[kM]€|[hH]\b|min\b|mn\b|s\b|x\b|×|pour cent))")
+_BARE = re.compile(r"(?<![\w.,:/-])\d+(?:,\d+)?(?![\w.,:/-]*\d|\s*(?:%|€|[kM]€|[hH]\b|min\b|mn\b|s\b|x\b|×|pour cent))")
 _NAMED = re.compile(r"(?:\b[A-ZÀ-Þ][\w+-]*(?:\.\w+)*|n°|\bv)\s*$")
 _FIRST = re.compile(r"(?:^|[.!?]\s)\s*\w+\s*$")
 _DATE_LIKE = re.compile(rf"\b(?:\d{{1,2}}|1er)\s+(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
@@ -61,7 +61,7 @@ _COMPLEMENT = re.compile(r"(?:\b(?:de|du|des|de la)\s+|\b[dD]['’]|\([^()]*)$",
 """What stands before a word that only belongs to what the sentence is about, or that is an aside."""
 _QUALIFIER = re.compile(
     r"\ben moyenne\b|\ben mediane\b|\bau (?:plus|moins|maximum|minimum)\b|\benviron\b|\bpres de\b|\bjusqu'a\b|\bsauf\b"
-    r"|\bhors\b|\bplus de\b|\bmoins de\b|\bmaximale?s?\b|\bminimale?s?\b"
+    r"|\bhors\b|\b(?:inf|sup)erieure?s? a\b|\bplus de\b|\bmoins de\b|\bmaximale?s?\b|\bminimale?s?\b"
 )
 _ELISION = re.compile(r"^(?:[dlnsjmtcDLNSJMTC]|[Qq]u)['’]")
 _NEGATION = re.compile(r"\b(?:ne|n|aucune?|jamais|sans|non)\b")
@@ -219,11 +219,7 @@ def same(said: Quantity, offered: Quantity) -> bool:
         return offered.value.startswith(said.value + "-")
     if said.value != offered.value:
         return False
-    return (
-        said.unit == offered.unit
-        or (not said.unit and offered.unit in ("", "%"))
-        or (not offered.unit and said.unit == "%")
-    )
+    return said.unit == offered.unit or (not offered.unit and said.unit == "%")
 
 
 # --- names -------------------------------------------------------------------------------------------------
