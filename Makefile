@@ -1,4 +1,4 @@
-.PHONY: setup models demo test lint corpus fuzz
+.PHONY: setup models demo test lint corpus fuzz evals
 
 setup:
 	@python3 pipeline/bootstrap.py
@@ -22,6 +22,13 @@ lint: setup
 SECONDS ?= 60
 fuzz: setup
 	@.venv/bin/python -m evals.fuzz --seconds $(SECONDS)
+
+# Holds the scorers to what they must see, and the kept mémoire to its scores: no weights, about four minutes.
+SEEDS ?= 20
+evals: setup
+	@.venv/bin/python -m evals.mutations --seeds $(SEEDS)
+	@.venv/bin/python -m evals.regress
+	@.venv/bin/python -m evals.points
 
 # Rebuilds the sample dossier's PDF, DOCX and XLSX from corpus/sources (needs Debian's pandoc and libreoffice-writer).
 corpus: setup

@@ -24,7 +24,7 @@ from pipeline import machine, run, settings
 from pipeline.apart import Tell, apart
 from pipeline.claims import claim_of
 from pipeline.clients import secret_forms
-from pipeline.coverage import remarks, share
+from pipeline.coverage import share
 from pipeline.draft import unled
 from pipeline.export.text import to_markdown
 from pipeline.french import fold
@@ -32,6 +32,7 @@ from pipeline.library import read_facts
 from pipeline.llm import Prompt, answers
 from pipeline.llm.llamacpp import LlamaCpp, Usage
 from pipeline.records import Memoire, Metric
+from pipeline.scorers import remarks
 from pipeline.settings import ROOT, Settings
 from pipeline.workspace import Dossier, create, open_dossier
 

@@ -122,6 +122,10 @@ def show_report(report: CoverageReport) -> None:
         out.print(f"{LABELS[name]} : {percent(metric.value)}{span} (n = {metric.n}{unscored})", markup=False)
     for line in acceptance_lines(report):
         out.print(line, markup=False)
+    if report.checks:
+        out.print(f"À corriger : {len(report.checks)}", markup=False)
+        for check in report.checks[:10]:
+            out.print(f"  {check.paragraph or check.section}  {check.message}", markup=False)
     missing = [(s.number, p.text) for s in report.sections for p in s.points if p.verdict == "missing"]
     if missing:
         out.print(f"Points manquants : {len(missing)}", markup=False)

@@ -3,21 +3,19 @@
 Deterministic. A point is covered when its paragraph has a sentence that rests on the firm's library and every such
 sentence passes the checks again; partial when one does not; missing when the paragraph is a gap or the section is not
 drafted; unscored when a person answers it on their own word, citing nothing. Intervals are Wilson's 95 % score
-intervals (JASA 22, 1927). What no scorer measures yet is reported with n = 0, never as zero.
+intervals (JASA 22, 1927). The other metrics are in pipeline/scorers.py. What cannot be scored has n = 0, no value.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from difflib import SequenceMatcher
+from collections.abc import Collection, Sequence
 
 from pipeline import verify
-from pipeline.diagrams import evidence_figures
-from pipeline.draft import unled
-from pipeline.french import fold, looks_english
+from pipeline.french import typeset
 from pipeline.outline import outline
 from pipeline.records import (
+    Check,
     Compliance,
     Conformity,
     CoverageReport,
@@ -26,7 +24,6 @@ from pipeline.records import (
     Memoire,
     Metric,
     Paragraph,
-    PlanNode,
     PointCoverage,
     Requirement,
     Section,
@@ -36,7 +33,7 @@ from pipeline.records import (
     Tender,
     Verdict,
 )
-from pipeline.tables import evidence_tables, evidence_traced
+from pipeline.scorers import SCORERS, Case, Item, remarks, unsourced
 from pipeline.tender.links import chapter_for
 
 METRICS = (
@@ -51,54 +48,76 @@ METRICS = (
     "distinction_labels",
     "french",
     "redundancy",
+    "commitments_founded",
+    "client_names",
+    "page_budget",
+    "exhibits_present",
+    "table_support",
+    "requirements_listed",
 )
 
 
-def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: dict[str, str]) -> CoverageReport:
-    """Score a mémoire. ``headings``: those of the exported document, read back, in order."""
-    drafted = {section.number: section for section in memoire.sections}
-    sections = [_section(brief, drafted.get(brief.number)) for brief in outline(memoire.plan)]
+def cover(
+    tender: Tender,
+    memoire: Memoire,
+    headings: Sequence[str],
+    manifest: dict[str, str],
+    secrets: Collection[str] = (),
+) -> CoverageReport:
+    """Score a mémoire. ``headings``: those of the exported document, read back, in order; ``secrets``: spellings of
+    clients who may not be named."""
+    sections = _sections(memoire)
     criteria = tuple(_criterion(criterion, tender, sections) for criterion in tender.criteria)
-    said = [(sentence, section) for section in memoire.sections for p in section.paragraphs for sentence in p.sentences]
-    own = [(sentence, section) for sentence, section in said if sentence.claim != "asked"]
-    verdicts = [point.verdict for section in sections for point in section.points]
+    counted = items(tender, memoire, headings, secrets)
     weighed = [c for c in criteria if c.coverage is not None and c.weight]
-    metrics = {
-        "plan_conformity": conformity(memoire.plan, headings),
-        "point_coverage": share([_worth(verdict) for verdict in verdicts]),
-        "weighted_coverage": Metric(
-            value=sum((c.coverage or 0) * (c.weight or 0) for c in weighed) / sum(c.weight or 0 for c in weighed)
-            if weighed
-            else None,
-            n=len(weighed),
-            unscored=len(criteria) - len(weighed),
-        ),
-        "citation_precision": share([None if unsourced(s) else float(not remarks(s, section)) for s, section in own]),
-        "citation_recall": share(
-            [None if unsourced(s) else float(bool(s.passages) and _exist(s, section)) for s, section in said]
-        ),
-        "figure_support": share(
-            [
-                None if unsourced(s) else float(not any(r.kind in ("figure", "name") for r in remarks(s, section)))
-                for s, section in own
-                if verify.quantities(s.text) or verify.names(s.text)
-            ]
-        ),
-        "requirement_trace": share(
-            [float(row.answer is not None) for row in memoire.compliance if row.requirement.mandatory]
-        ),
-        "evidence_present": _evidence(memoire),
-        "distinction_labels": _distinguished(memoire),
-        "french": share([float(not looks_english(s.text)) for s, _ in said]),
-        "redundancy": _unique([s.text for s, _ in own]),
-    }
-    unmeasured = Metric(value=None, n=0)
+    metrics = {name: share([item.value for item in counted[name]]) for name in counted}
+    metrics["weighted_coverage"] = Metric(
+        value=sum((c.coverage or 0) * (c.weight or 0) for c in weighed) / sum(c.weight or 0 for c in weighed)
+        if weighed
+        else None,
+        n=len(weighed),
+        unscored=len(criteria) - len(weighed),
+    )
     return CoverageReport(
-        metrics={name: metrics.get(name, unmeasured) for name in METRICS},
+        metrics={name: metrics[name] for name in METRICS},
         criteria=criteria,
         sections=tuple(sections),
         manifest=manifest,
+        checks=tuple(
+            Check(metric=name, section=item.section, paragraph=item.paragraph, message=typeset(item.fault))
+            for name in METRICS
+            for item in counted.get(name, ())
+            if item.fault
+        ),
     )
+
+
+def items(
+    tender: Tender, memoire: Memoire, headings: Sequence[str], secrets: Collection[str] = ()
+) -> dict[str, list[Item]]:
+    """What each metric that is a share counts, in the order of the document."""
+    case = Case(tender, memoire, tuple(headings), tuple(secrets))
+    counted = {name: list(scorer(case)) for name, scorer in SCORERS.items()}
+    wrong = [one.paragraph.id for one in case.said if one.remarks and not unsourced(one.sentence)]
+    counted["point_coverage"] = [_point(s, n, wrong) for s in _sections(memoire) for n in range(len(s.points))]
+    return counted
+
+
+def _point(section: SectionCoverage, number: int, wrong: Collection[str]) -> Item:
+    """A point counted: missing without even a question is a fault, and so is a paragraph that fails its checks."""
+    point = section.points[number]
+    fault, paragraph = "", None
+    if point.verdict == "missing" and not point.paragraphs:
+        fault = f"Ni réponse ni question au point « {point.text} »."
+    elif point.verdict == "partial":
+        fault = f"Sur le point « {point.text} », une phrase dit ce que sa source ne dit pas."
+        paragraph = next((name for name in point.paragraphs if name in wrong), None)
+    return Item(f"{section.number}/{number}", _worth(point.verdict), section.number, paragraph, fault)
+
+
+def _sections(memoire: Memoire) -> list[SectionCoverage]:
+    drafted = {section.number: section for section in memoire.sections}
+    return [_section(brief, drafted.get(brief.number)) for brief in outline(memoire.plan)]
 
 
 def share(values: Sequence[float | None]) -> Metric:
@@ -113,25 +132,9 @@ def share(values: Sequence[float | None]) -> Metric:
     return Metric(value=p, n=n, unscored=unscored, interval=(max(0.0, centre - half), min(1.0, centre + half)))
 
 
-def unsourced(sentence: Sentence) -> bool:
-    """Whether a person says it on their own word: there is nothing to hold it against, so it is not scored."""
-    return sentence.wording == "person" and not sentence.passages
-
-
 def _worth(verdict: Verdict) -> float | None:
     worth: dict[Verdict, float | None] = {"covered": 1.0, "partial": 0.5, "missing": 0.0, "unscored": None}
     return worth[verdict]
-
-
-def conformity(plan: Sequence[PlanNode], headings: Sequence[str]) -> Metric:
-    """Share of the plan's headings found in the document in the same order, extra ones counting against it."""
-    wanted = [fold(node.heading) for node in plan]
-    found = [fold(text) for text in headings]
-    if not wanted:
-        return Metric(value=None, n=0)
-    matched = sum(block.size for block in SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks())
-    size = max(len(wanted), len(found))
-    return share([1.0] * matched + [0.0] * (size - matched))
 
 
 def _section(brief: SectionBrief, section: Section | None) -> SectionCoverage:
@@ -162,28 +165,6 @@ def _verdict(paragraphs: Sequence[Paragraph], section: Section) -> Verdict:
     if not sound:
         return "unscored"
     return "covered" if all(sound) else "partial"
-
-
-def remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
-    """What a sentence says beyond the passages it cites."""
-    passages = [p for p in section.passages if p.id in sentence.passages]
-    if not passages:
-        return [verify.Remark("citation", "Aucune source.")]
-    topic = " ".join([section.title, "Pour notre client", *(point.text for point in section.brief.points)])
-    text = sentence.text
-    if sentence.claim == "asked":  # the words around the quote are ours
-        text = text[text.find("«") + 1 : text.rfind("»")].replace("“", "« ").replace("”", " »")
-    if any(passage.kind == "response" for passage in passages):
-        text = unled(text)
-    excerpts = {exchange.passage: exchange.excerpt for exchange in section.exchanges}
-    written_from = [p.model_copy(update={"text": excerpts.get(p.id, p.text)}) for p in passages]
-    # what it was written from, or else the whole passage: a person may have drawn on more of it
-    return verify.check(text, written_from, topic) and verify.check(text, passages, topic)
-
-
-def _exist(sentence: Sentence, section: Section) -> bool:
-    known = {passage.id for passage in section.passages}
-    return all(name in known for name in sentence.passages)
 
 
 def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionCoverage]) -> CriterionCoverage:
@@ -226,46 +207,3 @@ def _conformity(item: Requirement, answer: Sentence) -> Conformity:
     asked, said = verify.quantities(item.text), verify.quantities(answer.text)
     proven = answer.claim == "commitment" and asked and all(any(verify.same(a, b) for b in said) for a in asked)
     return "yes" if proven else "confirm"
-
-
-def _evidence(memoire: Memoire) -> Metric:
-    """Share of the drafted sections asked for evidence that have it: our table, our diagram, or sentences on it."""
-    # printed once; elsewhere the document refers to it (pipeline/export)
-    present: set[str] = {table.kind for table in memoire.tables} | {figure.kind for figure in memoire.figures}
-    values = []
-    for section in memoire.sections:
-        if not section.brief.evidence:
-            continue
-        kinds = [*evidence_tables(section.brief), *evidence_figures(section.brief)]
-        told = [
-            bool(paragraph.sentences)
-            for paragraph in section.paragraphs
-            if paragraph.point is not None and section.brief.points[paragraph.point].evidence
-        ]
-        shown = [kind in present for kind in kinds]
-        shown += [bool(memoire.compliance)] if evidence_traced(section.brief) else []
-        values.append(float(any(told) if told else bool(shown) and all(shown)))
-    return share(values)
-
-
-def _distinguished(memoire: Memoire) -> Metric:
-    """Share of the paragraphs that carry a distinction where the buyer asks for some; gaps and quotes do not count."""
-    return share(
-        [
-            float(paragraph.distinction is not None)
-            for section in memoire.sections
-            if section.brief.distinctions
-            for paragraph in section.paragraphs
-            if any(sentence.claim != "asked" for sentence in paragraph.sentences)
-        ]
-    )
-
-
-def _unique(texts: Sequence[str]) -> Metric:
-    """Share of sentences that are not said twice."""
-    seen: set[str] = set()
-    values = []
-    for text in texts:
-        values.append(float(fold(text) not in seen))
-        seen.add(fold(text))
-    return share(values)

@@ -890,6 +890,19 @@ class AcceptanceRate(Record):
     """Mean over the same sections, in [0, 1]."""
 
 
+class Check(Record):
+    """A fault that a scorer saw in the document as it stands."""
+
+    metric: str
+    """The metric it lowers."""
+    section: str
+    """Name of the section it is in; empty where it is about the whole document."""
+    paragraph: str | None
+    """``None`` where no paragraph is at fault: something is absent, or it is in a table."""
+    message: str
+    """In French."""
+
+
 class CoverageReport(Record):
     """What the document answers, against plan and criteria (CONTRACTS, ``eval --format json``)."""
 
@@ -897,5 +910,7 @@ class CoverageReport(Record):
     criteria: tuple[CriterionCoverage, ...]
     sections: tuple[SectionCoverage, ...]
     manifest: dict[str, str]
+    checks: tuple[Check, ...] = ()
+    """In the order of the metrics. A gap that asks its question is no fault."""
     acceptance: tuple[AcceptanceRate, ...] = ()
     """By model and prompt; empty where nothing was accepted."""

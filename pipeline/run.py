@@ -304,9 +304,11 @@ def memoire_of(
     passage_chars: int = SplitSettings().passage_chars,
     deliverable: str | None = None,
     chapter: str | None = None,
+    today: dt.date | None = None,
 ) -> Memoire:
     """The answer as it stands, a chapter of it, or a deliverable: its plan, whatever is drafted, and the tables of what
-    is drafted. Raises MemoireError where there is no such chapter or deliverable."""
+    is drafted, as certificates are valid on ``today`` (the present day). Raises MemoireError where there is no such
+    chapter or deliverable."""
     tender = read_consultation(dossier)
     item = _deliverable(tender, deliverable) if deliverable else None
     kind = f"{item.code} – {item.title}" if item else "Mémoire technique"
@@ -315,7 +317,7 @@ def memoire_of(
         plan = branch(plan, chapter)
         kind = f"{kind} : {plan[0].heading}"
     sections = _drafted(dossier, plan)
-    catalogue = read_catalogue(dossier.library(), dt.date.today(), passage_chars) if sections else Catalogue()
+    catalogue = read_catalogue(dossier.library(), today or dt.date.today(), passage_chars) if sections else Catalogue()
     return Memoire(
         title=_capital(tender.object or dossier.root.name),
         kind=kind,
@@ -687,7 +689,8 @@ def evaluate_dossier(dossier: Dossier) -> CoverageReport:
     blocks, _ = read_docx(to_docx(memoire), "export")
     headings = [block.text for block in blocks if block.kind == "heading"]
     models = sorted({f"{s.model}@{s.model_sha256[:12]}" for s in memoire.sections if s.model})
-    report = cover(tender, memoire, headings, {"dossier": dossier.root.name, "models": ", ".join(models)})
+    manifest = {"dossier": dossier.root.name, "models": ", ".join(models)}
+    report = cover(tender, memoire, headings, manifest, [form for form, _ in _secrets(dossier)])
     return report.model_copy(update={"acceptance": acceptance(dossier)})
 
 

@@ -49,7 +49,7 @@ _AMOUNT = re.compile(
     r"(?<![\w,.])(?P<n>\d+(?:,\d+)?)\s*(?P<scale>k|m|millions?(?:\s+d['’]?)?|milliards?(?:\s+d['’]?)?)?\s*(?:€|euros?)"
 )
 _PLAIN = re.compile(r"(?<![\w])(?P<n>\d+(?:[.,:]\d+)*)(?:\s*(?P<unit>%|pour cent\b))?")
-_BARE = re.compile(r"(?<![\w.,:/-])\d+(?![\w.,:/-]*\d|\s*(?:%|€|[kM]€|[hH]\b|min\b|mn\b|s\b|x\b|×|pour cent))")
+_BARE = re.compile(r"(?<![\w.,:/-])\d+(?:,\d+)?(?![\w.,:/-]*\d|\s*(?:%|€|[kM]€|[hH]\b|min\b|mn\b|s\b|x\b|×|pour cent))")
 _NAMED = re.compile(r"(?:\b[A-ZÀ-Þ][\w+-]*(?:\.\w+)*|n°|\bv)\s*$")
 _FIRST = re.compile(r"(?:^|[.!?]\s)\s*\w+\s*$")
 _DATE_LIKE = re.compile(rf"\b(?:\d{{1,2}}|1er)\s+(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
@@ -61,10 +61,12 @@ _COMPLEMENT = re.compile(r"(?:\b(?:de|du|des|de la)\s+|\b[dD]['’]|\([^()]*)$",
 """What stands before a word that only belongs to what the sentence is about, or that is an aside."""
 _QUALIFIER = re.compile(
     r"\ben moyenne\b|\ben mediane\b|\bau (?:plus|moins|maximum|minimum)\b|\benviron\b|\bpres de\b|\bjusqu'a\b|\bsauf\b"
-    r"|\bhors\b|\bplus de\b|\bmoins de\b|\bmaximale?s?\b|\bminimale?s?\b"
+    r"|\bhors\b|\b(?:inf|sup)erieure?s? a\b|\bplus de\b|\bmoins de\b|\bmaximale?s?\b|\bminimale?s?\b"
 )
 _ELISION = re.compile(r"^(?:[dlnsjmtcDLNSJMTC]|[Qq]u)['’]")
 _NEGATION = re.compile(r"\b(?:ne|n|aucune?|jamais|sans|non)\b")
+_DENIED = re.compile(r"\bn[e]?\s+(?:(?:se|s|y|en|l|le|la|les|nous|vous)\s+)*(\w+)(?:\s+[^\s.;:,]+){0,3}")
+"""A verb denied and the three words after it, among which its participle or its object stands."""
 _PRESENT = re.compile(r"\b(?:est|sont|nous|peut|peuvent|compte|dispose|reste)\b")
 _PLANNED = ("en cours de", "en projet", "a venir")
 
@@ -90,9 +92,9 @@ def check(sentence: str, passages: Sequence[Passage], point: str, secrets: Colle
 
 
 def support(passages: Sequence[Passage]) -> str:
-    """Everything a passage may prove: its text, its headings and whose experience it is."""
+    """Everything a passage may prove: its text, its headings and whose experience it is, a line each."""
     return "\n".join(
-        " ".join(
+        "\n".join(
             [
                 *passage.headings,
                 passage.text,
@@ -217,11 +219,7 @@ def same(said: Quantity, offered: Quantity) -> bool:
         return offered.value.startswith(said.value + "-")
     if said.value != offered.value:
         return False
-    return (
-        said.unit == offered.unit
-        or (not said.unit and offered.unit in ("", "%"))
-        or (not offered.unit and said.unit == "%")
-    )
+    return said.unit == offered.unit or (not offered.unit and said.unit == "%")
 
 
 # --- names -------------------------------------------------------------------------------------------------
@@ -286,12 +284,28 @@ def _polarity(sentence: str, source: str) -> Iterator[Remark]:
     said, offered = fold(sentence), fold(source)
     if _NEGATION.search(said.replace("'", " ")) and not _NEGATION.search(offered.replace("'", " ")):
         yield Remark("claim", "La négation n'est pas dans la source.")
+    denied = _denials(source)
+    for verb, window in _denials(sentence):
+        if window and not any(window & other for _, other in denied):
+            yield Remark("claim", f"« ne {verb} » : la négation n'est pas dans la source.")
+    for said_part, offered_part in _nearest(sentence, source):
+        kept = [window for _, window in _denials(said_part)]
+        told = set(stems(said_part))
+        for verb, window in _denials(offered_part):
+            if window and window <= told and not any(window & other for other in kept):
+                yield Remark("claim", f"« ne {verb} » est dans la source : garde la négation.")
     for match in _FUTURE.finditer(said):
         if match.group(0) not in offered and match.group(0) not in ("camera", "opera"):
             yield Remark("claim", f"Le futur « {match.group(0)} » n'est pas dans la source.")
     for phrase in _PLANNED:
         if phrase in said and phrase not in offered:
             yield Remark("claim", f"« {phrase} » n'est pas dans la source.")
+
+
+def _denials(text: str) -> list[tuple[str, frozenset[str]]]:
+    """Each « ne … », with its verb and the stems of what it denies."""
+    told = fold(text).replace("'", " ")
+    return [(match[1], frozenset(stems(match[0]))) for match in _DENIED.finditer(told)]
 
 
 def _tenses(sentence: str, source: str) -> Iterator[Remark]:
@@ -307,15 +321,23 @@ def _heads(sentence: str, source: str) -> Iterator[Remark]:
         head = next((word for word in re.findall(r"[\w'’-]+", said) if stems(word)), "")
         word = _ELISION.sub("", head)
         places = list(re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", offered, re.IGNORECASE)) if word else []
-        if places and all(_COMPLEMENT.search(offered[: place.start()]) for place in places):
+        if places and all(_within(offered, place) for place in places):
             yield Remark("claim", f"La source ne parle pas de « {word} » mais de ce qui le contient : garde son sujet.")
+
+
+def _within(offered: str, place: re.Match[str]) -> bool:
+    """Whether a word only belongs to the subject: not « Des briques … », which begins one, nor « perte (RPO) »."""
+    before = offered[: place.start()]
+    if before.strip(" –-•").lower() == "des" or (place[0].isupper() and re.match(r"\)", offered[place.end() :])):
+        return False
+    return _COMPLEMENT.search(before) is not None
 
 
 def _qualifiers(sentence: str, source: str) -> Iterator[Remark]:
     """« en moyenne », « au plus »: a figure that keeps its number and loses its limit says something else."""
     said = fold(sentence)
     figures = {quantity.value for quantity in quantities(sentence)}
-    for clause in re.split(r"[.;:\n]", fold(source)):
+    for clause in map(fold, re.split(r"[.;:\n]", source)):
         kept = figures & {quantity.value for quantity in quantities(clause)}
         for match in _QUALIFIER.finditer(clause):
             if kept and match.group(0) not in said:

@@ -174,7 +174,8 @@ def drop(paragraph: WordParagraph) -> None:
 def edit(document: WordDocument) -> None:
     """One of each thing that people do."""
     first = under(document, "4.2")
-    first[0].runs[1].text = first[0].runs[1].text.replace("a reçu", "a bien reçu", 1) + " C'est un fait\u00a0: voyez."
+    said = first[0].runs[1].text.replace("ont simulé", "ont bien simulé", 1)
+    first[0].runs[1].text = said + " C'est un fait\u00a0: voyez."
     under(document, "4.1")[2].insert_paragraph_before("Notre équipe connaît les lieux ; elle répond en 12 minutes.")
     drop(under(document, "4.3")[1])
     under(document, "4.4")[0]._p.addprevious(under(document, "4.1")[0]._p)
@@ -247,7 +248,7 @@ def test_sentences_left_as_they_were_keep_their_proof(taken: tuple[Dossier, Path
                 else:
                     persons.append(sentence)
     assert {sentence.wording for sentence in persons} == {"person"}
-    changed = next(sentence for sentence in persons if "a bien reçu" in sentence.text)
+    changed = next(sentence for sentence in persons if "ont bien simulé" in sentence.text)
     assert changed.passages
     assert "fait\u00a0:" in next(s.text for s in persons if "voyez" in s.text)
     alone = next(sentence for sentence in persons if "12 minutes" in sentence.text.replace("\u00a0", " "))
@@ -529,11 +530,11 @@ def test_numbers_of_an_older_export_are_read_by_its_own_list(dossier: Dossier, t
         drop(paragraph)
     run.accept_dossier(dossier, saved(other, tmp_path / "un.docx"), ["4.1"])
     cited = under(document, "4.2")[0]
-    cited.runs[1].text = cited.runs[1].text.replace("a reçu", "a bien reçu", 1)
+    cited.runs[1].text = cited.runs[1].text.replace("ont simulé", "ont bien simulé", 1)
     before = stands(dossier, "4.2")
     run.accept_dossier(dossier, saved(document, tmp_path / "deux.docx"), ["4.2"])
     after = stands(dossier, "4.2")
-    assert "a bien reçu" in after.paragraphs[0].sentences[0].text
+    assert "ont bien simulé" in after.paragraphs[0].sentences[0].text
     assert after.paragraphs[0].sentences[0].passages == before.paragraphs[0].sentences[0].passages
 
 

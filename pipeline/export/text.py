@@ -263,6 +263,12 @@ LABELS = {
     "distinction_labels": "Distinctions demandées marquées",
     "french": "Phrases en français",
     "redundancy": "Phrases dites une seule fois",
+    "commitments_founded": "Engagements fondés sur une fiche de l'entreprise",
+    "client_names": "Phrases et lignes sans nom confidentiel",
+    "page_budget": "Sections dans leur part des pages",
+    "exhibits_present": "Tableaux et schémas demandés présents",
+    "table_support": "Lignes de tableaux retrouvées dans leur source",
+    "requirements_listed": "Exigences listées avec leur réponse",
 }
 
 
