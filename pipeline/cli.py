@@ -21,11 +21,13 @@ from pipeline import machine, weights
 from pipeline import settings as settings_module
 from pipeline.console import (
     SentenceBar,
+    accepted_json,
     counted,
     err,
     out,
     percent,
     print_json,
+    say_accepted,
     say_index,
     show_frame,
     show_library,
@@ -485,6 +487,35 @@ def diff(
             for comment in row.comments:
                 who = comment.author or "Un relecteur"
                 out.print(f"Commentaire en {section.number or 'tête'}, {who} : {comment.text}", markup=False)
+
+
+@app.command()
+def accept(
+    dossier: DossierPath,
+    human: Annotated[Path, typer.Argument(metavar="HUMAIN.docx", help="Le document relu et corrigé.")],
+    section: Annotated[list[str] | None, typer.Option("--section", metavar="4.2", help="Section ou chapitre.")] = None,
+    by: Annotated[str | None, typer.Option("--by", metavar="NOM", help="Qui rend ce texte.")] = None,
+    keep_answers: Annotated[
+        bool,
+        typer.Option("--keep-answers", help="Garde les réponses aux questions dans la bibliothèque de l'entreprise."),
+    ] = False,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="La personne nommée par --by valide ces sections.")
+    ] = False,
+    form: FormatOption = "text",
+) -> None:
+    """Reprend le texte humain dans le dossier ; il n'est plus jamais écrasé, et l'ancien reste dans les versions."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    _known_format(form, "text", "json")
+    done = run.accept_dossier(open_dossier(dossier), human, section or [], by=by, validate=validate, keep=keep_answers)
+    if form == "json":
+        print_json(accepted_json(done))
+        return
+    for line in done.remarks:
+        err.print(line, markup=False)
+    say_accepted(done)
 
 
 @app.command()

@@ -12,13 +12,13 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from pipeline.export.text import LABELS
+from pipeline.export.text import LABELS, acceptance_lines, verdict_counts
 from pipeline.french import french_date
 from pipeline.records import CoverageReport, FramePlace, FrameReport
 
 if TYPE_CHECKING:  # they load the search libraries, which most commands do without
     from pipeline.inventory import Inventory
-    from pipeline.run import Indexed
+    from pipeline.run import Indexed, Taken
 
 LONG_STAGE = 2000
 """Files or passages from which progress is told away from a terminal: more than half a minute of work."""
@@ -118,7 +118,10 @@ def stages() -> Iterator[Callable[[str, int, int], None]]:
 def show_report(report: CoverageReport) -> None:
     for name, metric in report.metrics.items():
         span = f" [{percent(metric.interval[0])} – {percent(metric.interval[1])}]" if metric.interval else ""
-        out.print(f"{LABELS[name]} : {percent(metric.value)}{span} (n = {metric.n})", markup=False)
+        unscored = f", {metric.unscored} sans mesure" if metric.unscored else ""
+        out.print(f"{LABELS[name]} : {percent(metric.value)}{span} (n = {metric.n}{unscored})", markup=False)
+    for line in acceptance_lines(report):
+        out.print(line, markup=False)
     missing = [(s.number, p.text) for s in report.sections for p in s.points if p.verdict == "missing"]
     if missing:
         out.print(f"Points manquants : {len(missing)}", markup=False)
@@ -154,6 +157,38 @@ def _asked(place: FramePlace) -> str:
     """Where a place is and what it asks, on a line."""
     label = place.label if len(place.label) <= ASKED else f"{place.label[:ASKED].rsplit(' ', 1)[0]}…"
     return f"{place.where} : « {label} »" if label else place.where
+
+
+def say_accepted(done: Taken) -> None:
+    for section in done.sections:
+        accepted = section.accepted
+        if accepted is None:
+            continue
+        signed = f" ; validée par {accepted.validated_by}" if accepted.validated_by else ""
+        counts = verdict_counts(accepted.verdicts)
+        out.print(f"{section.number} {section.title} : {counts}{signed}.", markup=False)
+    if done.unchanged:
+        out.print(f"Déjà reprises : {', '.join(done.unchanged)}.", markup=False)
+    kept = f", dont {done.kept} ajoutées à la bibliothèque ; relancez « memoire index »" if done.kept else ""
+    out.print(f"{len(done.sections)} sections reprises, {done.answered} questions répondues{kept}.", markup=False)
+
+
+def accepted_json(done: Taken) -> dict[str, Any]:
+    """What « memoire accept --format json » prints."""
+    return {
+        "sections": [
+            {
+                "number": section.number,
+                "title": section.title,
+                **(section.accepted.model_dump(mode="json") if section.accepted else {}),
+                "findings": [finding.model_dump(mode="json") for finding in section.findings],
+            }
+            for section in done.sections
+        ],
+        "unchanged": list(done.unchanged),
+        "remarks": list(done.remarks),
+        "answers": {"found": done.answered, "kept": done.kept},
+    }
 
 
 def percent(value: float | None) -> str:

@@ -2,8 +2,8 @@
 
 Deterministic. A point is covered when its paragraph has a sentence that rests on the firm's library and every such
 sentence passes the checks again; partial when one does not; missing when the paragraph is a gap or the section is not
-drafted. Intervals are Wilson's 95 % score intervals (JASA 22, 1927). What no scorer measures yet is reported with
-n = 0, never as zero.
+drafted; unscored when a person answers it on their own word, citing nothing. Intervals are Wilson's 95 % score
+intervals (JASA 22, 1927). What no scorer measures yet is reported with n = 0, never as zero.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
     weighed = [c for c in criteria if c.coverage is not None and c.weight]
     metrics = {
         "plan_conformity": conformity(memoire.plan, headings),
-        "point_coverage": share([{"covered": 1.0, "partial": 0.5}.get(v, 0.0) for v in verdicts]),
+        "point_coverage": share([_worth(verdict) for verdict in verdicts]),
         "weighted_coverage": Metric(
             value=sum((c.coverage or 0) * (c.weight or 0) for c in weighed) / sum(c.weight or 0 for c in weighed)
             if weighed
@@ -73,11 +73,13 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
             n=len(weighed),
             unscored=len(criteria) - len(weighed),
         ),
-        "citation_precision": share([float(not remarks(s, section)) for s, section in own]),
-        "citation_recall": share([float(bool(s.passages) and _exist(s, section)) for s, section in said]),
+        "citation_precision": share([None if unsourced(s) else float(not remarks(s, section)) for s, section in own]),
+        "citation_recall": share(
+            [None if unsourced(s) else float(bool(s.passages) and _exist(s, section)) for s, section in said]
+        ),
         "figure_support": share(
             [
-                float(not any(r.kind in ("figure", "name") for r in remarks(s, section)))
+                None if unsourced(s) else float(not any(r.kind in ("figure", "name") for r in remarks(s, section)))
                 for s, section in own
                 if verify.quantities(s.text) or verify.names(s.text)
             ]
@@ -99,15 +101,26 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
     )
 
 
-def share(values: Sequence[float]) -> Metric:
-    """Mean of values in [0, 1] with Wilson's interval; nothing scored gives ``None``."""
-    n = len(values)
+def share(values: Sequence[float | None]) -> Metric:
+    """Mean of values in [0, 1] with Wilson's interval; ``None`` is unscored, and nothing scored gives ``None``."""
+    scored = [value for value in values if value is not None]
+    n, unscored = len(scored), len(values) - len(scored)
     if not n:
-        return Metric(value=None, n=0)
-    p, z = sum(values) / n, 1.959964
+        return Metric(value=None, n=0, unscored=unscored)
+    p, z = sum(scored) / n, 1.959964
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Metric(value=p, n=n, interval=(max(0.0, centre - half), min(1.0, centre + half)))
+    return Metric(value=p, n=n, unscored=unscored, interval=(max(0.0, centre - half), min(1.0, centre + half)))
+
+
+def unsourced(sentence: Sentence) -> bool:
+    """Whether a person says it on their own word: there is nothing to hold it against, so it is not scored."""
+    return sentence.wording == "person" and not sentence.passages
+
+
+def _worth(verdict: Verdict) -> float | None:
+    worth: dict[Verdict, float | None] = {"covered": 1.0, "partial": 0.5, "missing": 0.0, "unscored": None}
+    return worth[verdict]
 
 
 def conformity(plan: Sequence[PlanNode], headings: Sequence[str]) -> Metric:
@@ -124,7 +137,7 @@ def conformity(plan: Sequence[PlanNode], headings: Sequence[str]) -> Metric:
 def _section(brief: SectionBrief, section: Section | None) -> SectionCoverage:
     points = []
     for number, point in enumerate(brief.points):
-        paragraphs = [p for p in section.paragraphs if p.point == number] if section else []
+        paragraphs = [p for p in section.paragraphs if p.point in _holding(section, number)] if section else []
         verdict = _verdict(paragraphs, section) if section else "missing"
         points.append(PointCoverage(text=point.text, verdict=verdict, paragraphs=tuple(p.id for p in paragraphs)))
     return SectionCoverage(
@@ -135,11 +148,19 @@ def _section(brief: SectionBrief, section: Section | None) -> SectionCoverage:
     )
 
 
+def _holding(section: Section, number: int) -> tuple[int | None, ...]:
+    """Where a point's answer may stand: under it, or anywhere in a section that a person wrote under its heading."""
+    free = all(paragraph.point is None for paragraph in section.paragraphs)
+    return (number, None) if section.accepted and free else (number,)
+
+
 def _verdict(paragraphs: Sequence[Paragraph], section: Section) -> Verdict:
     said = [s for p in paragraphs for s in p.sentences]
     if not said:
-        return "missing"
-    sound = [not remarks(sentence, section) for sentence in said]
+        return "unscored" if any(p.rows for p in paragraphs) else "missing"
+    sound = [not remarks(sentence, section) for sentence in said if not unsourced(sentence)]
+    if not sound:
+        return "unscored"
     return "covered" if all(sound) else "partial"
 
 
@@ -173,7 +194,7 @@ def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionC
         for point in s.points
         if chapter is not None and (s.number == chapter.name or s.number.startswith(f"{chapter.name}."))
     ]
-    coverage = sum({"covered": 1.0, "partial": 0.5}.get(v, 0.0) for v in verdicts) / len(verdicts) if verdicts else None
+    coverage = share([_worth(verdict) for verdict in verdicts]).value
     points = None if coverage is None or criterion.weight is None else coverage * criterion.weight
     return CriterionCoverage(label=criterion.label, weight=criterion.weight, coverage=coverage, points=points)
 

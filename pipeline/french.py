@@ -325,11 +325,19 @@ def typeset(text: str) -> str:
     text = fold_spaces(text)
     text = re.sub(r'"([^"]*)"', r"« \1 »", text)
     text = re.sub(r"(?<=\w)'(?=\w)", "’", text)
-    text = re.sub(r"«\s*", f"«{NBSP}", text)
-    text = re.sub(r"\s*»", f"{NBSP}»", text)
-    text = re.sub(r"\s*([;!?])(?=\s|$)", rf"{NARROW}\1", text)
-    text = re.sub(r"(?<=[^\s\d])\s*:(?=\s|$)", f"{NBSP}:", text)
-    text = re.sub(r"(?<=\d)\s+:(?=\s|$)", f"{NBSP}:", text)
+    text = re.sub(r"«\s*", "« ", text)
+    text = re.sub(r"\s*»", " »", text)
+    text = re.sub(r"\s*([;!?])(?=\s|$)", r" \1", text)
+    text = re.sub(r"(?<=[^\s\d])\s*:(?=\s|$)", " :", text)
+    return no_break(text)
+
+
+def no_break(text: str) -> str:
+    """The same text, its plain spaces made no-break where French typography wants them: what a person wrote keeps every
+    other character."""
+    text = re.sub(r" ([;!?])(?=\s|$)", rf"{NARROW}\1", text)
+    text = text.replace("« ", f"«{NBSP}").replace(" »", f"{NBSP}»")
+    text = re.sub(r" :(?=\s|$)", f"{NBSP}:", text)
     text = re.sub(r"(?<=\d) (?=\d{3}(?!\d))", NARROW, text)
     text = re.sub(rf"(?<=\d) (?={_UNITS}(?!\w))", NBSP, text)
     return re.sub(r"\b([nN]°) ", rf"\1{NBSP}", text)

@@ -231,6 +231,7 @@ def fact(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
         ("realise", _responsibility),
         ("duree_mois", _stage),
         ("moyen", _means),
+        ("reponse", _answer),
     )
     for key, form in forms:
         if key in record:
@@ -308,6 +309,12 @@ def _stage(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
 
 def _means(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
     return str(record["moyen"]), [str(record.get("description") or "")]
+
+
+def _answer(record: Mapping[str, Any], today: dt.date) -> tuple[str, list[str]]:
+    """What a person answered to a question of a draft; the title says who and when, so that a citation does."""
+    said = ", ".join(part for part in (str(record.get("par") or ""), _day(record.get("date") or "")) if part)
+    return f"{record.get('question', '')}{f' (réponse de {said})' if said else ''}", [str(record["reponse"])]
 
 
 def _day(value: object) -> str:

@@ -80,6 +80,17 @@ def branch(plan: Sequence[PlanNode], number: str) -> tuple[PlanNode, ...]:
     return (plan[at], *under)
 
 
+def named(plan: Sequence[PlanNode], numbers: Sequence[str]) -> set[str]:
+    """Names of the headings asked for, as :func:`chosen` does; those of the whole plan where none is named."""
+    names = [node.name for node in plan]
+    for number in numbers:
+        if not any(name == number or name.startswith(f"{number}.") for name in names):
+            raise MemoireError(
+                f"La section « {number} » n'est pas dans le plan", remedy=f"Sections : {', '.join(names)}."
+            )
+    return {name for name in names if not numbers or any(name == n or name.startswith(f"{n}.") for n in numbers)}
+
+
 def page_limit(tender: Tender) -> int | None:
     """Most pages the mémoire may have, where a rule of form says so; the rule that names the mémoire is preferred."""
     rules = sorted(tender.format_rules, key=lambda rule: not _ANSWER.search(fold(rule)))

@@ -338,18 +338,19 @@ class SectionBrief(Record):
     """Most words it may have, from the buyer's limit of pages; ``None`` where there is none."""
 
 
-Claim = Literal["asked", "fact", "experience", "commitment", "method"]
-"""What a sentence may claim, by the passage it rests on (pipeline/claims.py)."""
+Claim = Literal["asked", "fact", "experience", "commitment", "method", "stated"]
+"""What a sentence may claim, by the passage it rests on (pipeline/claims.py); « stated »: a person of the firm says it
+and no passage founds it."""
 
 
 class Sentence(Record):
-    """One sentence and the passages that prove it (at least one)."""
+    """One sentence and the passages that prove it: at least one, but where a person worded it and cites nothing."""
 
     text: str
     passages: tuple[str, ...]
     claim: Claim
-    wording: Literal["model", "source"] = "model"
-    """Who worded it: the model, or the passage itself."""
+    wording: Literal["model", "source", "person"] = "model"
+    """Who worded it: the model, the passage itself, or a person of the firm."""
 
 
 class Paragraph(Record):
@@ -364,6 +365,10 @@ class Paragraph(Record):
     """The « [À COMPLÉTER : …] » text where no sentence could be proven."""
     distinction: str | None = None
     """Which of the distinctions the buyer asks for it falls under, as printed; ``None`` where none is asked."""
+    item: bool = False
+    """A person made it an item of a list."""
+    rows: tuple[tuple[str, ...], ...] = ()
+    """A table that a person added, its header first; it then has no sentences."""
 
 
 class Answer(Record):
@@ -388,7 +393,19 @@ class Exchange(Record):
 
 
 FindingKind = Literal[
-    "figure", "name", "claim", "language", "client", "empty", "citation", "gap", "echo", "stale", "repeat", "commitment"
+    "figure",
+    "name",
+    "claim",
+    "language",
+    "client",
+    "empty",
+    "citation",
+    "gap",
+    "echo",
+    "stale",
+    "repeat",
+    "commitment",
+    "comment",
 ]
 
 
@@ -400,8 +417,33 @@ class Finding(Record):
     paragraph: str | None = None
 
 
+ReviewVerdict = Literal["kept", "edited", "rewritten", "deleted", "added"]
+
+
+class Acceptance(Record):
+    """A person's text taken as a section's; nothing overwrites it from then on."""
+
+    by: str | None
+    """Who handed it in; ``None`` where they did not say."""
+    when: str
+    """ISO 8601, with its time zone."""
+    file: str
+    """Name of the Word document it comes from."""
+    sha256: str
+    """Of that document."""
+    verdicts: dict[ReviewVerdict, int]
+    """Paragraphs by what became of them since the last machine draft; a verdict nobody gave is left out."""
+    words_kept: float | None
+    """Share of the machine's words in paragraphs kept as they were; ``None`` where a person wrote it all."""
+    chrf: float | None
+    """chrF of the machine's text against the person's, in [0, 1]."""
+    validated_by: str | None = None
+    """Who answers for the section as it stands; ``None`` where nobody does yet."""
+
+
 class Section(Record):
-    """A drafted section with everything needed to explain it."""
+    """A drafted section with everything needed to explain it. Where a person wrote it without a draft, what tells of a
+    model is empty or zero."""
 
     number: str
     title: str
@@ -425,6 +467,8 @@ class Section(Record):
     """In the order of writing."""
     settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of drafting, retrieval and model it was made with, by group."""
+    accepted: Acceptance | None = None
+    """``None`` while it is the machine's draft."""
 
 
 class TableRow(Record):
@@ -529,6 +573,10 @@ class Memoire(Record):
     """Likewise."""
     compliance: tuple[Compliance, ...] = ()
     """Every requirement of the tender, in its order."""
+    validated_by: tuple[str, ...] = ()
+    """Who validated it, each once, in plan order; empty unless every drafted section is validated."""
+    validated_on: str | None = None
+    """Day of the last validation, ISO 8601; ``None`` likewise."""
 
 
 # --- what is handed in -------------------------------------------------------------------------------------
@@ -697,7 +745,6 @@ class FrameReport(Record):
 
 # --- what people made of it --------------------------------------------------------------------------------
 
-ReviewVerdict = Literal["kept", "edited", "rewritten", "deleted", "added"]
 ReviewedKind = Literal["paragraph", "item", "row", "caption", "heading"]
 """« row »: of a table; « caption »: of a table or figure; « heading »: one that is not of the plan."""
 
@@ -780,6 +827,20 @@ class Review(Record):
     """What to know before believing it, a French line each: another plan, another language, revisions left open."""
 
 
+class FirmAnswer(Record):
+    """A person's answer to a « [À COMPLÉTER : …] »: a fact of the firm."""
+
+    question: str
+    answer: str
+    by: str
+    date: str
+    """ISO 8601 day."""
+    section: str
+    """Number of the section that asked."""
+    tender: str
+    """Object of the contract it was answered for."""
+
+
 # --- what is measured --------------------------------------------------------------------------------------
 
 
@@ -817,6 +878,18 @@ class CriterionCoverage(Record):
     points: float | None
 
 
+class AcceptanceRate(Record):
+    """How much of what a model wrote with a prompt people kept."""
+
+    model: str
+    model_sha256: str
+    prompt_sha256: str
+    kept: Metric
+    """Mean share of words kept, over accepted sections."""
+    chrf: float | None
+    """Mean over the same sections, in [0, 1]."""
+
+
 class CoverageReport(Record):
     """What the document answers, against plan and criteria (CONTRACTS, ``eval --format json``)."""
 
@@ -824,3 +897,5 @@ class CoverageReport(Record):
     criteria: tuple[CriterionCoverage, ...]
     sections: tuple[SectionCoverage, ...]
     manifest: dict[str, str]
+    acceptance: tuple[AcceptanceRate, ...] = ()
+    """By model and prompt; empty where nothing was accepted."""

@@ -40,9 +40,9 @@ TITLE = 0.85
 FOREIGN, DOUBTFUL = 0.2, 0.5
 """Share of words that found their counterpart: under the first, a document is no review; under the second, a section
 is doubtful."""
-_MARKS = re.compile(r"\s*\[\d+(?:[-,]\s*\d+)*\]")
+MARKS = re.compile(r"\s*\[\d+(?:[-,]\s*\d+)*\]")
 """Citations as they are printed: « [3] », « [3, 5-9] »."""
-_GAP = re.compile(r"\[À (?:COMPLÉTER|RÉDIGER)\b")
+GAP = re.compile(r"\[À (?:COMPLÉTER|RÉDIGER)\b")
 _CAPTION = re.compile(r"(?:Tableau|Figure|Schéma|Graphique|Illustration)\s+\d+\s*[–—:.-]", re.IGNORECASE)
 
 
@@ -52,16 +52,16 @@ def review(
     """Compare the document as it was generated with what people made of it; ``remarks`` on its reading come first."""
     ours, theirs = _reading(plan, generated), _reading(plan, human)
     groups = _aligned(ours, theirs)
-    named = _renamed(ours, theirs, groups)
-    if named is not theirs:
-        theirs = named
+    renamed = _renamed(ours, theirs, groups)
+    if renamed is not theirs:
+        theirs = renamed
         groups = _aligned(ours, theirs)
     rows = _rows(ours, theirs, groups)
     found = {number: tuple(_reviewed(row, ours, theirs) for row in rows[number]) for number in rows}
     foreign = (_share([row for section in found.values() for row in section]) or 0.0) < FOREIGN
     sections = tuple(_section(number, found[number], ours, theirs, foreign) for number in rows)
     said = (*remarks, *_remarks(plan, ours, theirs, foreign))
-    return Review(sections=sections, remarks=tuple(map(typeset, said)), **_totals(sections))
+    return Review(sections=sections, remarks=tuple(map(typeset, said)), **totals(sections))
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -108,12 +108,12 @@ class _Reading:
 
 def _reading(plan: Sequence[PlanNode], blocks: Sequence[Block]) -> _Reading:
     """The texts of a document and the headings they stand under; contents left out."""
-    styled = any(block.kind == "heading" and _named(block.text, plan) for block in blocks)
+    styled = any(block.kind == "heading" and named(block.text, plan) for block in blocks)
     typed = {} if styled else _typed_headings(plan, blocks)
     heads, texts = [_Head("", "")], list[_Text]()
     left = list(plan)
     for position, block in enumerate(blocks):
-        node = typed.get(position) or (_named(block.text, left) if block.kind == "heading" else None)
+        node = typed.get(position) or (named(block.text, left) if block.kind == "heading" else None)
         if node is not None:
             heads.append(_Head(fold_spaces(block.text), node.name))
             left.remove(node)
@@ -136,7 +136,7 @@ def _kind(block: Block) -> ReviewedKind:
     return "heading" if block.kind == "heading" else "item" if block.kind == "item" else "paragraph"
 
 
-def _named(heading: str, plan: Sequence[PlanNode]) -> PlanNode | None:
+def named(heading: str, plan: Sequence[PlanNode]) -> PlanNode | None:
     """The node of the plan a heading is: same number and like title, or nearly the same title."""
     said = fold(heading)
     best: tuple[float, PlanNode | None] = (0.0, None)
@@ -161,7 +161,7 @@ def _typed_headings(plan: Sequence[PlanNode], blocks: Sequence[Block]) -> dict[i
 
 def bare(text: str) -> str:
     """A paragraph without its citations, white space folded: what people read."""
-    return fold_spaces(_MARKS.sub("", text))
+    return fold_spaces(MARKS.sub("", text))
 
 
 def _aligned(ours: _Reading, theirs: _Reading) -> list[Group]:
@@ -189,8 +189,8 @@ def _renamed(ours: _Reading, theirs: _Reading, groups: Sequence[Group]) -> _Read
                 heads[n] = _Head(head.text, number)
     if tuple(heads) == theirs.heads:
         return theirs
-    named = {n for n, head in enumerate(heads) if head.number and theirs.heads[n].number is None}
-    texts = tuple(t for t in theirs.texts if not (t.kind == "heading" and t.head in named))
+    fresh = {n for n, head in enumerate(heads) if head.number and theirs.heads[n].number is None}
+    texts = tuple(t for t in theirs.texts if not (t.kind == "heading" and t.head in fresh))
     return replace(theirs, heads=tuple(heads), texts=texts)
 
 
@@ -303,8 +303,8 @@ def _reviewed(row: _Row, left: _Reading, right: _Reading) -> ReviewedParagraph:
         likeness=alike,
         edits=tuple(word_edits(ours or "", theirs or "")),
         figures=tuple(_figures(ours, theirs)) if ours and theirs and ours != theirs else (),
-        citations_lost=max(0, len(_MARKS.findall(ours or "")) - len(_MARKS.findall(theirs or ""))) if theirs else 0,
-        gap_answered=bool(ours and _GAP.search(ours) and theirs and not _GAP.search(theirs)),
+        citations_lost=max(0, len(MARKS.findall(ours or "")) - len(MARKS.findall(theirs or ""))) if theirs else 0,
+        gap_answered=bool(ours and GAP.search(ours) and theirs and not GAP.search(theirs)),
     )
 
 
@@ -366,7 +366,7 @@ class _Totals(TypedDict):
     gaps_answered: int
 
 
-def _totals(sections: Sequence[ReviewedSection]) -> _Totals:
+def totals(sections: Sequence[ReviewedSection]) -> _Totals:
     rows = [row for section in sections for row in section.paragraphs]
     ours = [row for row in rows if row.generated is not None]
     size = {id(row): len(words(bare(row.generated or ""))) for row in ours}

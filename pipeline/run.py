@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline import weights
+from pipeline.accept import Handed, accept
+from pipeline.answers import keep_answers
 from pipeline.apart import apart
 from pipeline.attribute import Attribution, Sources, attribute
 from pipeline.clients import secret_forms
-from pipeline.coverage import compliance, cover
+from pipeline.coverage import compliance, cover, share
 from pipeline.diagrams import section_figures, with_evidence
 from pipeline.draft import Guard, Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
@@ -34,7 +37,7 @@ from pipeline.library import read_facts
 from pipeline.llm import LanguageModel
 from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.llm.server import OpenAiServer
-from pipeline.outline import branch, briefs_of, chosen, deliverable_plan, outline, page_limit
+from pipeline.outline import branch, briefs_of, chosen, deliverable_plan, named, outline, page_limit
 from pipeline.pack import Consultation, Given, certificates_of, given, still, taken_from, without_twins, zipped
 from pipeline.pack.checklist import make_pack
 from pipeline.pack.kinds import kinds_in
@@ -42,15 +45,18 @@ from pipeline.pack.names import Bidder
 from pipeline.pack.wanted import MEMOIRE
 from pipeline.propose import kept, propose
 from pipeline.readers import read_all
-from pipeline.readers.docx import OLE_MAGIC, read_docx
+from pipeline.readers.docx import OLE_MAGIC, pictures, read_docx
 from pipeline.readers.lines import with_contents
 from pipeline.readers.reviewed import Reviewed, read_reviewed
 from pipeline.records import (
+    AcceptanceRate,
     Change,
     Compliance,
     Conflict,
     CoverageReport,
     Deliverable,
+    Document,
+    FirmAnswer,
     FrameReport,
     Hit,
     Memoire,
@@ -73,8 +79,11 @@ from pipeline.tender.versions import compare, merge
 from pipeline.workspace import (
     Dossier,
     last_reading,
+    machine_draft,
     read_consultation,
     read_draft,
+    read_proposed,
+    write_accepted,
     write_consultation,
     write_draft,
     write_reading,
@@ -265,9 +274,10 @@ def draft_dossier(
     with dossier.lock():
         wanted: list[SectionBrief] = []
         for brief in briefs:
-            previous = None if force else read_draft(dossier, brief.number)
             inputs = inputs_fingerprint(brief, choice.attributions[brief.number], writer, settings)
-            if previous and previous.inputs_sha256 == inputs:
+            known = (read_draft(dossier, brief.number), read_proposed(dossier, brief.number))
+            previous = next((section for section in known if section and section.inputs_sha256 == inputs), None)
+            if previous and not force:
                 yield Drafted(previous, None)
             else:
                 wanted.append(brief)
@@ -314,6 +324,7 @@ def memoire_of(
         tables=section_tables(sections, catalogue, tender),
         figures=section_figures(sections, catalogue),
         compliance=_kept(compliance(tender, sections), plan, chapter) if sections and not item else (),
+        **_validated(sections),
     )
 
 
@@ -324,9 +335,22 @@ def _kept(rows: Sequence[Compliance], plan: Sequence[PlanNode], chapter: str | N
 
 
 def _drafted(dossier: Dossier, plan: Sequence[PlanNode]) -> tuple[Section, ...]:
-    """The sections drafted so far, in plan order."""
-    found = (read_draft(dossier, brief.number) for brief in outline(plan))
+    """The sections drafted so far, in plan order, with what people wrote under the titles of chapters. Raises
+    PlanMissingError where the plan is empty."""
+    outline(plan)
+    found = (read_draft(dossier, node.name) for node in plan)
     return tuple(section for section in found if section is not None)
+
+
+def _validated(sections: Sequence[Section]) -> dict[str, Any]:
+    """Who validated the document and when, where every section that is drafted was."""
+    signed = [(s.accepted.validated_by, s.accepted.when) for s in sections if s.accepted and s.accepted.validated_by]
+    if not signed or len(signed) < len(sections):
+        return {}
+    return {
+        "validated_by": tuple(dict.fromkeys(by for by, _ in signed)),
+        "validated_on": max(w for _, w in signed)[:10],
+    }
 
 
 def _capital(text: str) -> str:
@@ -544,14 +568,118 @@ def _human(path: Path) -> Reviewed:
     return read_reviewed(path)
 
 
+def _document(path: Path) -> Document:
+    """The same, with what names it."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Document(name=path.name, sha256=digest, kind="response", pages=None, blocks=_human(path).blocks)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a person's document changed in a dossier."""
+
+    sections: tuple[Section, ...]
+    """Written, in plan order."""
+    unchanged: tuple[str, ...]
+    """Numbers of those that already said the same."""
+    remarks: tuple[str, ...]
+    """One French line for each thing that was left alone."""
+    answered: int
+    """Questions of the draft that the document answers."""
+    kept: int
+    """Of these, how many were added to the library."""
+
+
+def accept_dossier(
+    dossier: Dossier,
+    human: Path,
+    sections: Sequence[str] = (),
+    *,
+    by: str | None = None,
+    validate: bool = False,
+    keep: bool = False,
+) -> Taken:
+    """Take the text of a Word document back into the sections named, or all; ``keep`` makes its answers facts of the
+    firm. Everything is prepared before anything is written. Raises DossierError where the document is of no use, or
+    somebody must sign and ``by`` is empty."""
+    if (validate or keep) and not (by and by.strip()):
+        raise DossierError(
+            "Une réponse gardée ou une validation porte un nom", remedy="Ajoutez « --by » et le nom de la personne."
+        )
+    with dossier.lock():
+        found = review_dossier(dossier, human)
+        memoire, tender, now = memoire_of(dossier), read_consultation(dossier), dt.datetime.now().astimezone()
+        briefs = {brief.number: with_evidence(brief) for brief in briefs_of(tender)}
+        machine = {s.number: draft for s in memoire.sections if (draft := machine_draft(dossier, s.number))}
+        done = accept(
+            memoire,
+            briefs,
+            machine,
+            _document(human),
+            found,
+            named(memoire.plan, sections),
+            [form for form, _ in _secrets(dossier)],
+            Handed(by and by.strip(), now.isoformat(timespec="seconds"), validate),
+        )
+        written = tuple(section for section in done.sections if not _same(read_draft(dossier, section.number), section))
+        day, subject = now.date().isoformat(), tender.object or dossier.root.name
+        answers = [
+            FirmAnswer(
+                question=item.question, answer=item.answer, by=by or "", date=day, section=item.section, tender=subject
+            )
+            for item in done.answers
+        ]
+        kept = keep_answers(dossier.library(), answers)[1] if keep and answers else 0
+        for section in written:
+            write_accepted(dossier, section)
+    unchanged = tuple(section.number for section in done.sections if section not in written)
+    added = pictures(human.read_bytes()) - len(memoire.figures)
+    seen = (f"Images ajoutées au document : {added} ; elles ne sont pas reprises.",) if added > 0 else ()
+    return Taken(written, unchanged, (*done.remarks, *seen), len(answers), kept)
+
+
+def _same(before: Section | None, after: Section) -> bool:
+    """Whether a section was accepted just so already, but for the hour."""
+    if before is None or before.accepted is None or after.accepted is None:
+        return False
+    return before == after.model_copy(
+        update={"accepted": after.accepted.model_copy(update={"when": before.accepted.when})}
+    )
+
+
+def acceptance(dossier: Dossier) -> tuple[AcceptanceRate, ...]:
+    """How much people kept of what each model wrote with each prompt; a section counts once for each, as it was last
+    accepted."""
+    last = {
+        (line["model"], line["model_sha256"], line["prompt_sha256"], line["section"]): line
+        for line in dossier.journal()
+        if line["what"] == "accept" and line["words_kept"] is not None
+    }
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for (*made_with, _), line in last.items():
+        groups.setdefault((made_with[0], made_with[1], made_with[2]), []).append(line)
+    return tuple(
+        AcceptanceRate(
+            model=model,
+            model_sha256=sha256,
+            prompt_sha256=prompt,
+            kept=share([line["words_kept"] for line in lines]),
+            chrf=share([line["chrf"] for line in lines]).value,
+        )
+        for (model, sha256, prompt), lines in sorted(groups.items())
+    )
+
+
 def evaluate_dossier(dossier: Dossier) -> CoverageReport:
     """Score the answer as it would be handed in: the exported document is read back for its headings."""
     tender = read_consultation(dossier)
     memoire = memoire_of(dossier)
     blocks, _ = read_docx(to_docx(memoire), "export")
     headings = [block.text for block in blocks if block.kind == "heading"]
-    models = sorted({f"{s.model}@{s.model_sha256[:12]}" for s in memoire.sections})
-    return cover(tender, memoire, headings, {"dossier": dossier.root.name, "models": ", ".join(models)})
+    models = sorted({f"{s.model}@{s.model_sha256[:12]}" for s in memoire.sections if s.model})
+    report = cover(tender, memoire, headings, {"dossier": dossier.root.name, "models": ", ".join(models)})
+    return report.model_copy(update={"acceptance": acceptance(dossier)})
 
 
 def load_index(dossier: Dossier, embedder: Embedder, settings: Settings) -> Index:

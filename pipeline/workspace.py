@@ -6,6 +6,7 @@
     index/              passages and vectors
     drafts/<number>.json            a drafted section, with its sources
     drafts/<number>.proposed.json   a new draft beside one that a person has changed
+    drafts/versions/<number>/       what a section was before each time a person's text was taken back
     export/  reviews/
     journal.jsonl       one line a thing done: when, what, hashes
 
@@ -256,7 +257,19 @@ def read_consultation(dossier: Dossier) -> Tender:
 
 def read_draft(dossier: Dossier, number: str) -> Section | None:
     """A drafted section, or ``None``. Raises DossierError where the file is unreadable."""
-    path = dossier.draft(number)
+    return _section(dossier.draft(number))
+
+
+def read_proposed(dossier: Dossier, number: str) -> Section | None:
+    """The draft that stands beside a person's text, or ``None``. Raises DossierError where the file is unreadable."""
+    return _section(_proposed(dossier.draft(number)))
+
+
+def _proposed(path: Path) -> Path:
+    return path.with_suffix(".proposed.json")
+
+
+def _section(path: Path) -> Section | None:
     if not path.is_file():
         return None
     try:
@@ -273,7 +286,7 @@ def write_draft(dossier: Dossier, section: Section) -> Path:
     """Save a section; beside the present one where a person has changed it."""
     path = dossier.draft(section.number)
     if path.is_file() and edited_by_hand(dossier, section.number):
-        path = path.with_suffix(".proposed.json")
+        path = _proposed(path)
     text = section.model_dump_json(indent=1)
     write_whole(path, text)
     dossier.note(
@@ -287,6 +300,60 @@ def write_draft(dossier: Dossier, section: Section) -> Path:
         tokens=section.tokens,
     )
     return path
+
+
+def write_accepted(dossier: Dossier, section: Section) -> Path:
+    """Save a section as a person wants it; what it replaces becomes a version. Nothing drafts over it from then on, as
+    it is not what drafting last saved (:func:`edited_by_hand`)."""
+    path, accepted = dossier.draft(section.number), section.accepted
+    if accepted is None:
+        raise ValueError("only what a person handed in is accepted")
+    if path.is_file():
+        folder = _versions(dossier, section.number)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S.%fZ}.json", path.read_bytes())
+    text = section.model_dump_json(indent=1)
+    write_whole(path, text)
+    dossier.note(
+        "accept",
+        section=section.number,
+        file=path.name,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        by=accepted.by,
+        human=accepted.file,
+        model=section.model,
+        model_sha256=section.model_sha256,
+        prompt_sha256=section.prompt_sha256,
+        words_kept=accepted.words_kept,
+        chrf=accepted.chrf,
+        validated_by=accepted.validated_by,
+    )
+    return path
+
+
+def versions(dossier: Dossier, number: str) -> tuple[Path, ...]:
+    """What a section was before, oldest first; :func:`read_version` reads one."""
+    return tuple(sorted(_versions(dossier, number).glob("*.json")))
+
+
+def read_version(path: Path) -> Section:
+    """A section as it was. Raises DossierError where the file is unreadable."""
+    try:
+        return Section.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        raise DossierError("Version illisible", where=path, remedy="Retirez ce fichier.") from error
+
+
+def machine_draft(dossier: Dossier, number: str) -> Section | None:
+    """The last draft of a section that no person had changed; ``None`` where there never was one."""
+    stands = read_draft(dossier, number)
+    before = (read_version(path) for path in reversed(versions(dossier, number)))
+    return next((s for s in (stands, *before) if s and s.accepted is None and s.model), None)
+
+
+def _versions(dossier: Dossier, number: str) -> Path:
+    path = dossier.draft(number)
+    return path.parent / "versions" / path.stem
 
 
 def edited_by_hand(dossier: Dossier, number: str) -> bool:

@@ -32,6 +32,18 @@ NOTICE = (
     "renvoie à sa source. À relire et à valider par une personne avant remise."
 )
 
+VALIDATED = (
+    "Document rédigé avec l'aide d'un modèle de langage exécuté sur les machines de l'entreprise, relu et validé par "
+    "{who} le {day}."
+)
+
+
+def notice(memoire: Memoire) -> str:
+    """What the document says of how it was written; reworded once people have validated every drafted section."""
+    if not memoire.validated_by or not memoire.validated_on:
+        return typeset(NOTICE)
+    return typeset(VALIDATED.format(who=join_french(memoire.validated_by), day=french_date(memoire.validated_on)))
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -113,6 +125,42 @@ def referred(memoire: Memoire, section: Section) -> list[tuple[str, Figure | Tab
 def referral(what: str, item: Figure | Table) -> str:
     """« Voir le tableau « … », section 1.3. »"""
     return typeset(f"Voir {what} « {item.title} », section {item.section}.")
+
+
+SOURCES = "Liste des sources"
+_NUMBERED = re.compile(r"^(?:Tableau|Figure) \d+ – |(?<=^Voir le tableau )\d+ |(?<=^Voir le schéma )\d+ ")
+
+
+def own_lines(memoire: Memoire, node: PlanNode) -> list[str]:
+    """Every line a document prints under a heading that is none of the section's paragraphs, titles of points apart;
+    captions without their number (see :func:`unnumbered`). Whoever prints another line adds it here, so that it is not
+    taken for a person's."""
+    section = section_of(memoire, node)
+    lines = [typeset(TO_DRAFT), *(f.title for f in memoire.figures), *(t.title for t in memoire.tables)]
+    if section:
+        lines += [
+            *(referral(*item) for item in referred(memoire, section)),
+            *filter(None, (point.part for point in section.brief.points)),
+        ]
+    return [*lines, *(typeset(requirements_title(chapter)) for chapter in memoire.plan if chapter.level == 1)]
+
+
+def own_tables(memoire: Memoire) -> list[tuple[str, list[tuple[str, ...]]]]:
+    """Every table a document prints by itself: its title, and its rows, header first."""
+    numbered = sources(memoire)
+    found = [(t.title, [columns(t), *(cells(t, row, numbered) for row in t.rows)]) for t in memoire.tables]
+    for chapter in (node for node in memoire.plan if node.level == 1):
+        rows = [requirement_cells(row, numbered) for row in requirement_rows(memoire, chapter)]
+        if rows:
+            found.append((requirements_title(chapter), [REQUIREMENTS_HEADER, *rows]))
+    found.append((MATRIX, [MATRIX_HEADER, *(matrix_row(row) for row in memoire.compliance)]))
+    return [*found, (GLOSSARY, [GLOSSARY_HEADER, *glossary(memoire)])]
+
+
+def unnumbered(caption: str) -> str:
+    """« Tableau 3 – Équipes » without « Tableau 3 – », « Voir le tableau 3 « … » » without « 3 »; any other line as it
+    is."""
+    return _NUMBERED.sub("", caption)
 
 
 def columns(table: Table) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -14,7 +14,6 @@ from pipeline.export import (
     GLOSSARY_HEADER,
     MATRIX,
     MATRIX_HEADER,
-    NOTICE,
     REQUIREMENTS_HEADER,
     TO_DRAFT,
     UNENGAGED,
@@ -29,6 +28,7 @@ from pipeline.export import (
     glossary,
     is_leaf,
     matrix_row,
+    notice,
     place,
     point_title,
     referral,
@@ -43,7 +43,7 @@ from pipeline.export import (
 )
 from pipeline.export.figures import to_png
 from pipeline.french import fold, french_date, join_french, typeset
-from pipeline.records import CoverageReport, Memoire, Review, ReviewedParagraph, ReviewedSection, Section
+from pipeline.records import CoverageReport, Memoire, Review, ReviewedParagraph, ReviewedSection, ReviewVerdict, Section
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -62,7 +62,7 @@ def template(name: str) -> Template:
 def to_markdown(memoire: Memoire) -> str:
     """CommonMark; citations as « [n] », sources listed at the end."""
     numbered = sources(memoire)
-    lines = [f"# {memoire.kind} – {memoire.title}", "", f"*{typeset(NOTICE)}*", ""]
+    lines = [f"# {memoire.kind} – {memoire.title}", "", f"*{notice(memoire)}*", ""]
     for position, node in enumerate(memoire.plan):
         lines += [f"{'#' * (node.level + 1)} {node.heading}", ""]
         section = section_of(memoire, node)
@@ -94,8 +94,13 @@ def _body(memoire: Memoire, section: Section, numbered: Sources) -> list[str]:
             lines += [f"**{point_title(section.brief.points[paragraph.point])}**", ""]
             said = paragraph.point
         lines += [f"**{paragraph.gap}**", ""] if paragraph.gap else []
+        lines += [*_markdown_table(paragraph.rows[0], paragraph.rows[1:]), ""] if paragraph.rows else []
         if paragraph.sentences:
-            label = f"*{paragraph.distinction}.* " if paragraph.distinction else ""
+            label = (
+                f"{'- ' * paragraph.item}*{paragraph.distinction}.* "
+                if paragraph.distinction
+                else "- " * paragraph.item
+            )
             text = " ".join(f"{s.text} {numbered.marks(s)}".strip() for s in paragraph.sentences)
             lines += [f"{label}{text} {answered(memoire, paragraph)}".strip(), ""]
     for what, item in referred(memoire, section):
@@ -127,7 +132,7 @@ def to_html(memoire: Memoire) -> str:
         typeset=typeset,
         section_of=section_of,
         is_leaf=is_leaf,
-        notice=NOTICE,
+        notice=notice(memoire),
         to_draft=TO_DRAFT,
         tables_of=tables_of,
         columns=columns,
@@ -156,7 +161,9 @@ def to_html(memoire: Memoire) -> str:
 
 def report_to_html(report: CoverageReport, title: str) -> str:
     """The coverage report as one self-contained page."""
-    return _TEMPLATES.get_template("coverage.html.jinja").render(report=report, title=title, labels=LABELS)
+    return _TEMPLATES.get_template("coverage.html.jinja").render(
+        report=report, title=title, labels=LABELS, accepted=acceptance_lines(report)
+    )
 
 
 def review_to_html(review: Review, title: str) -> str:
@@ -196,9 +203,7 @@ def review_notes(row: ReviewedParagraph, section: ReviewedSection) -> list[str]:
 def review_totals(review: Review) -> list[tuple[str, str]]:
     """(what, how much) of a review, in French."""
     rows = [row for section in review.sections for row in section.paragraphs]
-    count = Counter(row.verdict for row in rows)
-    said = f"{count['kept']} conservés, {count['edited']} retouchés, {count['rewritten']} récrits, "
-    said += f"{count['deleted']} supprimés, {count['added']} ajoutés"
+    said = verdict_counts(Counter(row.verdict for row in rows))
 
     moved = sum(row.moved_from is not None for row in rows)
     said += f" ; dont {moved} déplacés" if moved else ""
@@ -220,6 +225,18 @@ def review_totals(review: Review) -> list[tuple[str, str]]:
         ("Commentaires de relecteurs", str(sum(len(row.comments) for row in rows))),
         ("Sections au rapprochement peu sûr", unsure),
     ]
+
+
+def verdict_counts(counts: Mapping[ReviewVerdict, int]) -> str:
+    """« 3 conservés, 1 retouchés, 0 récrits, 0 supprimés, 2 ajoutés »."""
+    names: dict[ReviewVerdict, str] = {
+        "kept": "conservés",
+        "edited": "retouchés",
+        "rewritten": "récrits",
+        "deleted": "supprimés",
+        "added": "ajoutés",
+    }
+    return ", ".join(f"{counts.get(verdict, 0)} {name}" for verdict, name in names.items())
 
 
 def report_to_junit(report: CoverageReport) -> str:
@@ -247,3 +264,15 @@ LABELS = {
     "french": "Phrases en français",
     "redundancy": "Phrases dites une seule fois",
 }
+
+
+def acceptance_lines(report: CoverageReport) -> list[str]:
+    """What people kept of each model's words, with each prompt: a French line each."""
+    return [
+        typeset(
+            f"Mots conservés ({rate.model}, consigne {rate.prompt_sha256[:8]}) : {100 * (rate.kept.value or 0):.1f} %"
+            f" [{100 * low:.0f} – {100 * high:.0f} %] (n = {rate.kept.n} sections)".replace(".", ",")
+        )
+        for rate in report.acceptance
+        for low, high in [rate.kept.interval or (0.0, 1.0)]
+    ]

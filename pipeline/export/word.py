@@ -24,8 +24,8 @@ from pipeline.export import (
     GLOSSARY_HEADER,
     MATRIX,
     MATRIX_HEADER,
-    NOTICE,
     REQUIREMENTS_HEADER,
+    SOURCES,
     TO_DRAFT,
     UNENGAGED,
     UNENGAGED_NOTE,
@@ -38,6 +38,7 @@ from pipeline.export import (
     glossary,
     is_leaf,
     matrix_row,
+    notice,
     place,
     point_title,
     referred,
@@ -58,7 +59,7 @@ from pipeline.records import Compliance, Figure, Memoire, Paragraph, PlanNode, S
 
 PROPERTY_CHARS = 255
 """Longest document property (ECMA-376 part 2, as python-docx enforces it)."""
-CONTENTS, TO_COMPLETE, SOURCES = "Table des matières", "Points à compléter", "Liste des sources"
+CONTENTS, TO_COMPLETE = "Table des matières", "Points à compléter"
 LISTS = {"Figure": "Liste des figures", "Tableau": "Liste des tableaux"}
 _MARK = re.compile(r"\[(\d+(?:[-,]\s*\d+)*)\]")
 
@@ -149,16 +150,16 @@ class _Writer:
                 "acheteur": typeset(memoire.buyer or ""),
                 "reference": memoire.reference or "",
                 "date": f"{self.layout.date:%d/%m/%Y}" if self.layout.date else "",
-                "mention": typeset(NOTICE),
+                "mention": notice(memoire),
             },
         )
         properties.title = f"{memoire.kind} – {memoire.title}"[:PROPERTY_CHARS]
         properties.subject = (memoire.reference or "")[:PROPERTY_CHARS]
-        properties.comments = NOTICE[:PROPERTY_CHARS]
+        properties.comments = notice(memoire)[:PROPERTY_CHARS]
         properties.author = ""
         properties.language = "fr-FR"
         if not told:
-            self._line("Normal").add_run(typeset(NOTICE)).italic = True
+            self._line("Normal").add_run(notice(self.memoire)).italic = True
 
     def _contents(self) -> None:
         """Tables of contents, of figures and of tables, each a field whose entries are already written."""
@@ -258,11 +259,13 @@ class _Writer:
                 words = self._styled(line, paragraph.gap, "À compléter")
                 if not paragraph.sentences:
                     self._bookmark(words, words, self.answers[paragraph.id])
+            if paragraph.rows:
+                self._table(paragraph.rows[0], paragraph.rows[1:])
             if paragraph.sentences:
                 self._paragraph(paragraph)
 
     def _paragraph(self, paragraph: Paragraph) -> None:
-        line = self._line("Normal")
+        line = self._line("List Bullet" if paragraph.item else "Normal")
         if paragraph.distinction:
             self._styled(line, f"{paragraph.distinction}. ", "Distinction")
         for position, sentence in enumerate(paragraph.sentences):

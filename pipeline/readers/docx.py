@@ -98,6 +98,12 @@ def read_docx(data: bytes, name: str) -> tuple[list[Block], int | None]:
     return blocks, walker.page
 
 
+def pictures(data: bytes) -> int:
+    """How many different pictures a Word document that can be read holds."""
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        return sum(name.startswith("word/media/") for name in package.namelist())
+
+
 def _check_package(data: bytes, name: str) -> None:
     if data.startswith(OLE_MAGIC):
         raise DocumentError(
