@@ -26,7 +26,18 @@ import yaml
 from pipeline import run, settings
 from pipeline.coverage import share
 from pipeline.embed import Embedder
-from pipeline.points import FEATURES, MODEL, VERDICTS, Asked, Calibration, Corpus, Reading, Said, calibration, verdict_of
+from pipeline.points import (
+    FEATURES,
+    MODEL,
+    VERDICTS,
+    Asked,
+    Calibration,
+    Corpus,
+    Reading,
+    Said,
+    calibration,
+    verdict_of,
+)
 from pipeline.records import Verdict
 from pipeline.settings import ROOT
 
@@ -207,7 +218,9 @@ def main() -> int:
         right: dict[str, list[float]] = defaultdict(list)
         for pair, verdict in zip(some, told, strict=True):
             right[pair.hard].append(float(pair.label == verdict))
-        print("    by hardness: " + ", ".join(f"{h} {sum(v) / len(v):.2f} ({len(v)})" for h, v in sorted(right.items())))
+        print(
+            "    by hardness: " + ", ".join(f"{h} {sum(v) / len(v):.2f} ({len(v)})" for h, v in sorted(right.items()))
+        )
     print(f"target: kappa {TARGET} on the held-out pairs; seen {value:.3f}")
     return int(value < TARGET)
 

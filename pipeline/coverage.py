@@ -58,14 +58,14 @@ def cover(tender: Tender, memoire: Memoire, headings: Sequence[str], manifest: d
     """Score a mémoire. ``headings``: those of the exported document, read back, in order."""
     drafted = {section.number: section for section in memoire.sections}
     sections = [_section(brief, drafted.get(brief.number)) for brief in outline(memoire.plan)]
-    criteria = tuple(_criterion(criterion, tender, sections) for criterion in tender.criteria)
+    criteria = tuple(criterion_coverage(criterion, tender, sections) for criterion in tender.criteria)
     said = [(sentence, section) for section in memoire.sections for p in section.paragraphs for sentence in p.sentences]
     own = [(sentence, section) for sentence, section in said if sentence.claim != "asked"]
     verdicts = [point.verdict for section in sections for point in section.points]
     weighed = [c for c in criteria if c.coverage is not None and c.weight]
     metrics = {
         "plan_conformity": conformity(memoire.plan, headings),
-        "point_coverage": share([_worth(verdict) for verdict in verdicts]),
+        "point_coverage": share([worth(verdict) for verdict in verdicts]),
         "weighted_coverage": Metric(
             value=sum((c.coverage or 0) * (c.weight or 0) for c in weighed) / sum(c.weight or 0 for c in weighed)
             if weighed
@@ -118,7 +118,8 @@ def unsourced(sentence: Sentence) -> bool:
     return sentence.wording == "person" and not sentence.passages
 
 
-def _worth(verdict: Verdict) -> float | None:
+def worth(verdict: Verdict) -> float | None:
+    """A partial answer counts half; what is not scored counts for nothing, and is not a zero."""
     worth: dict[Verdict, float | None] = {"covered": 1.0, "partial": 0.5, "missing": 0.0, "unscored": None}
     return worth[verdict]
 
@@ -186,7 +187,8 @@ def _exist(sentence: Sentence, section: Section) -> bool:
     return all(name in known for name in sentence.passages)
 
 
-def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionCoverage]) -> CriterionCoverage:
+def criterion_coverage(criterion: Criterion, tender: Tender, sections: Sequence[SectionCoverage]) -> CriterionCoverage:
+    """What the points of the chapter a criterion pays are worth."""
     chapter = chapter_for(criterion, tender)
     verdicts = [
         point.verdict
@@ -194,7 +196,7 @@ def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionC
         for point in s.points
         if chapter is not None and (s.number == chapter.name or s.number.startswith(f"{chapter.name}."))
     ]
-    coverage = share([_worth(verdict) for verdict in verdicts]).value
+    coverage = share([worth(verdict) for verdict in verdicts]).value
     points = None if coverage is None or criterion.weight is None else coverage * criterion.weight
     return CriterionCoverage(label=criterion.label, weight=criterion.weight, coverage=coverage, points=points)
 

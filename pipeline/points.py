@@ -142,11 +142,13 @@ class Corpus:
     def __init__(self, asked: Sequence[Asked], said: Sequence[Said], embedder: Embedder) -> None:
         self.asked, self.said = asked, said
         points = embedder.embed([point.text for point in asked], "query")
-        self._cosines = np.asarray(points @ embedder.embed([p.text for p in said], "passage").T)
         cut = [sentences(paragraph.text) or [paragraph.text] for paragraph in said]
-        spoken = embedder.embed([sentence for some in cut for sentence in some], "passage")
-        ends = np.cumsum([len(some) for some in cut])
-        self._spoken: list[Vectors] = np.split(spoken, ends[:-1])
+        # a paragraph of one sentence is embedded once: half of a document with tables is such
+        texts = list(dict.fromkeys(text for n, some in enumerate(cut) for text in (said[n].text, *some)))
+        at = {text: n for n, text in enumerate(texts)}
+        vectors = embedder.embed(texts, "passage")
+        self._cosines = np.asarray(points @ vectors[[at[paragraph.text] for paragraph in said]].T)
+        self._spoken: list[Vectors] = [vectors[[at[sentence] for sentence in some]] for some in cut]
         self._points = points
         self._manners = [_manner(paragraph.text, some) for paragraph, some in zip(said, cut, strict=True)]
         self._stems = [[set(stems(sentence)) for sentence in some] for some in cut]
