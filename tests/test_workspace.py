@@ -86,7 +86,8 @@ def test_what_helps_the_reader_is_in_the_document(drafted: Dossier) -> None:
     document = docx.Document(io.BytesIO(to_docx(memoire)))
     titles = [p.text for p in document.paragraphs if p.style is not None and p.style.name == "Titre liminaire"]
     assert titles == [
-        "Table des matières", "Liste des tableaux", "Points à compléter", "Points appuyés sur la seule expérience",
+        "Table des matières", "Liste des figures", "Liste des tableaux", "Points à compléter",
+        "Points appuyés sur la seule expérience",
         "Matrice de conformité", "Glossaire", "Liste des sources",
     ]  # fmt: skip
     tables = {tuple(cell.text for cell in table.rows[0].cells): table for table in document.tables}
