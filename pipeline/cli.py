@@ -425,19 +425,28 @@ def evaluate(
         float | None,
         typer.Option("--fail-under", min=0, max=1, help="Sort en 1 si la couverture est inférieure."),
     ] = None,
+    document: Annotated[
+        Path | None,
+        typer.Option("--document", metavar="FICHIER.docx", help="Un mémoire écrit ailleurs, au lieu des brouillons."),
+    ] = None,
+    set_: Set = None,
 ) -> None:
     """Mesure la couverture du plan et des critères."""
     from pipeline import run
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json", "junit", "html")
-    report = run.evaluate_dossier(open_dossier(dossier))
+    folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    if document:
+        report = run.evaluate_document(folder, document, run.load_embedder(settings))
+    else:
+        report = run.evaluate_dossier(folder)
     if form == "json":
         print_json(report)
     elif form == "junit":
         sys.stdout.write(report_to_junit(report))
     elif form == "html":
-        sys.stdout.write(report_to_html(report, dossier.name))
+        sys.stdout.write(report_to_html(report, dossier.name, [] if document else run.trend(folder)))
     else:
         show_report(report)
     metric = (
@@ -552,7 +561,7 @@ def demo(
     document = run.export_dossier(dossier, None, "docx", settings).path
     report = run.evaluate_dossier(dossier)
     page = dossier.export / "couverture.html"
-    weights.write_whole(page, report_to_html(report, tender.object or folder.name))
+    weights.write_whole(page, report_to_html(report, tender.object or folder.name, run.trend(dossier)))
     show_report(report)
     out.print(f"\nDocument Word : {document.resolve()}\nRapport de couverture : {page.resolve()}", markup=False)
 

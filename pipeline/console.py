@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from pipeline.export.text import LABELS, acceptance_lines, verdict_counts
+from pipeline.export.text import LABELS, acceptance_lines, mark_lines, verdict_counts
 from pipeline.french import french_date
 from pipeline.records import CoverageReport, FramePlace, FrameReport
 
@@ -120,7 +120,7 @@ def show_report(report: CoverageReport) -> None:
         span = f" [{percent(metric.interval[0])} – {percent(metric.interval[1])}]" if metric.interval else ""
         unscored = f", {metric.unscored} sans mesure" if metric.unscored else ""
         out.print(f"{LABELS[name]} : {percent(metric.value)}{span} (n = {metric.n}{unscored})", markup=False)
-    for line in acceptance_lines(report):
+    for line in (*mark_lines(report), *acceptance_lines(report)):
         out.print(line, markup=False)
     if report.checks:
         out.print(f"À corriger : {len(report.checks)}", markup=False)

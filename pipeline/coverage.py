@@ -67,7 +67,7 @@ def cover(
     """Score a mémoire. ``headings``: those of the exported document, read back, in order; ``secrets``: spellings of
     clients who may not be named."""
     sections = _sections(memoire)
-    criteria = tuple(_criterion(criterion, tender, sections) for criterion in tender.criteria)
+    criteria = tuple(criterion_coverage(criterion, tender, sections) for criterion in tender.criteria)
     counted = items(tender, memoire, headings, secrets)
     weighed = [c for c in criteria if c.coverage is not None and c.weight]
     metrics = {name: share([item.value for item in counted[name]]) for name in counted}
@@ -112,7 +112,7 @@ def _point(section: SectionCoverage, number: int, wrong: Collection[str]) -> Ite
     elif point.verdict == "partial":
         fault = f"Sur le point « {point.text} », une phrase dit ce que sa source ne dit pas."
         paragraph = next((name for name in point.paragraphs if name in wrong), None)
-    return Item(f"{section.number}/{number}", _worth(point.verdict), section.number, paragraph, fault)
+    return Item(f"{section.number}/{number}", worth(point.verdict), section.number, paragraph, fault)
 
 
 def _sections(memoire: Memoire) -> list[SectionCoverage]:
@@ -132,9 +132,10 @@ def share(values: Sequence[float | None]) -> Metric:
     return Metric(value=p, n=n, unscored=unscored, interval=(max(0.0, centre - half), min(1.0, centre + half)))
 
 
-def _worth(verdict: Verdict) -> float | None:
-    worth: dict[Verdict, float | None] = {"covered": 1.0, "partial": 0.5, "missing": 0.0, "unscored": None}
-    return worth[verdict]
+def worth(verdict: Verdict) -> float | None:
+    """A partial answer counts half; what is not scored counts for nothing, and is not a zero."""
+    values: dict[Verdict, float | None] = {"covered": 1.0, "partial": 0.5, "missing": 0.0, "unscored": None}
+    return values[verdict]
 
 
 def _section(brief: SectionBrief, section: Section | None) -> SectionCoverage:
@@ -167,7 +168,8 @@ def _verdict(paragraphs: Sequence[Paragraph], section: Section) -> Verdict:
     return "covered" if all(sound) else "partial"
 
 
-def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionCoverage]) -> CriterionCoverage:
+def criterion_coverage(criterion: Criterion, tender: Tender, sections: Sequence[SectionCoverage]) -> CriterionCoverage:
+    """What the points of the chapter a criterion pays are worth."""
     chapter = chapter_for(criterion, tender)
     verdicts = [
         point.verdict
@@ -175,7 +177,7 @@ def _criterion(criterion: Criterion, tender: Tender, sections: Sequence[SectionC
         for point in s.points
         if chapter is not None and (s.number == chapter.name or s.number.startswith(f"{chapter.name}."))
     ]
-    coverage = share([_worth(verdict) for verdict in verdicts]).value
+    coverage = share([worth(verdict) for verdict in verdicts]).value
     points = None if coverage is None or criterion.weight is None else coverage * criterion.weight
     return CriterionCoverage(label=criterion.label, weight=criterion.weight, coverage=coverage, points=points)
 

@@ -878,6 +878,30 @@ class CriterionCoverage(Record):
     points: float | None
 
 
+class Mark(Record):
+    """A simulated technical mark: coverage on the buyer's scale. It says what is answered, not the jury's taste."""
+
+    value: float
+    """Sum over the criteria of weight × coverage, in the buyer's unit."""
+    out_of: float
+    """Weights of the criteria that the document answers; the others (price…) are left out."""
+    unit: Literal["%", "points"] | None
+    interval: tuple[float, float]
+    """95 %, the criteria taken as independent, each a binomial share of its points."""
+
+
+class Gain(Record):
+    """A point that is not covered, and what covering it would add to the mark."""
+
+    section: str
+    point: str
+    verdict: Verdict
+    criterion: str
+    """The criterion that pays most for it."""
+    gain: float
+    """In the unit of the mark."""
+
+
 class AcceptanceRate(Record):
     """How much of what a model wrote with a prompt people kept."""
 
@@ -914,3 +938,7 @@ class CoverageReport(Record):
     """In the order of the metrics. A gap that asks its question is no fault."""
     acceptance: tuple[AcceptanceRate, ...] = ()
     """By model and prompt; empty where nothing was accepted."""
+    mark: Mark | None = None
+    """``None`` where no weighted criterion is answered."""
+    gains: tuple[Gain, ...] = ()
+    """Most first."""

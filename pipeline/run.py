@@ -22,7 +22,14 @@ from pipeline.coverage import compliance, cover, share
 from pipeline.diagrams import section_figures, with_evidence
 from pipeline.draft import Guard, Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder, FolderEmbedder
-from pipeline.errors import DocumentError, DossierError, IndexDamagedError, IndexMismatchError, MemoireError
+from pipeline.errors import (
+    DocumentError,
+    DossierError,
+    IndexDamagedError,
+    IndexMismatchError,
+    MemoireError,
+    PlanMissingError,
+)
 from pipeline.export.checklist import to_html as checklist_to_html
 from pipeline.export.pages import available as libreoffice
 from pipeline.export.pages import lay_out
@@ -30,6 +37,7 @@ from pipeline.export.text import to_html, to_markdown
 from pipeline.export.tracked import write_tracked
 from pipeline.export.word import Layout, to_docx
 from pipeline.frames import FRAMES, Answers, fill, identity_of
+from pipeline.handed import cover_document
 from pipeline.index import Index
 from pipeline.ingest import Files, Ingested, identity, ingest
 from pipeline.ingest import Progress as IndexProgress
@@ -38,6 +46,7 @@ from pipeline.library import read_facts
 from pipeline.llm import LanguageModel
 from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.llm.server import OpenAiServer
+from pipeline.marks import with_mark
 from pipeline.outline import branch, briefs_of, chosen, deliverable_plan, named, outline, page_limit
 from pipeline.pack import Consultation, Given, certificates_of, given, still, taken_from, without_twins, zipped
 from pipeline.pack.checklist import make_pack
@@ -689,9 +698,40 @@ def evaluate_dossier(dossier: Dossier) -> CoverageReport:
     blocks, _ = read_docx(to_docx(memoire), "export")
     headings = [block.text for block in blocks if block.kind == "heading"]
     models = sorted({f"{s.model}@{s.model_sha256[:12]}" for s in memoire.sections if s.model})
-    manifest = {"dossier": dossier.root.name, "models": ", ".join(models)}
-    report = cover(tender, memoire, headings, manifest, [form for form, _ in _secrets(dossier)])
+    prompts = sorted({s.prompt_sha256[:12] for s in memoire.sections if s.prompt_sha256})
+    manifest = {"dossier": dossier.root.name, "models": ", ".join(models), "prompts": ", ".join(prompts)}
+    report = with_mark(cover(tender, memoire, headings, manifest, [form for form, _ in _secrets(dossier)]), tender)
+    _note_scores(dossier, report)
     return report.model_copy(update={"acceptance": acceptance(dossier)})
+
+
+def evaluate_document(dossier: Dossier, path: Path, embedder: Embedder) -> CoverageReport:
+    """Score any Word document against the buyer's plan and criteria, whoever wrote it. Raises DocumentError."""
+    tender = read_consultation(dossier)
+    if not tender.plan:
+        raise PlanMissingError(
+            "Aucun plan imposé : il n'y a rien à quoi comparer ce document", where=dossier.consultation
+        )
+    blocks = [block for block in with_contents(_human(path).blocks) if block.kind != "toc"]
+    manifest = {"dossier": dossier.root.name, "document": path.name, "embedder": embedder.identity}
+    return with_mark(cover_document(tender, blocks, embedder, manifest), tender)
+
+
+def _note_scores(dossier: Dossier, report: CoverageReport) -> None:
+    """Keep the scores in the journal, once for each state of the drafts: what the trend is drawn from."""
+    scores = {name: round(m.value, 6) for name, m in report.metrics.items() if m.value is not None}
+    last = next((line for line in reversed(dossier.journal()) if line["what"] == "eval"), None)
+    if last is None or last["scores"] != scores:
+        dossier.note("eval", scores=scores, **report.manifest)
+
+
+def trend(dossier: Dossier) -> list[tuple[str, float]]:
+    """(when, weighted coverage, or coverage of points where no criterion weighs) of each evaluation kept."""
+    kept = [line for line in dossier.journal() if line["what"] == "eval"]
+    told = [
+        (line["when"], line["scores"].get("weighted_coverage", line["scores"].get("point_coverage"))) for line in kept
+    ]
+    return [(when, value) for when, value in told if value is not None]
 
 
 def load_index(dossier: Dossier, embedder: Embedder, settings: Settings) -> Index:

@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from pipeline import run
+from pipeline.coverage import cover
 from pipeline.errors import DossierError, IndexMismatchError, MemoireError, PlanMissingError
 from pipeline.export.text import report_to_html, report_to_junit, to_html, to_markdown
 from pipeline.export.word import to_docx
 from pipeline.llm import Prompt
 from pipeline.readers.docx import read_docx
+from pipeline.records import Metric
 from pipeline.settings import Settings
 from pipeline.store import FILE
 from pipeline.tender.links import chapter_for
@@ -87,8 +89,7 @@ def test_what_helps_the_reader_is_in_the_document(drafted: Dossier) -> None:
     titles = [p.text for p in document.paragraphs if p.style is not None and p.style.name == "Titre liminaire"]
     assert titles == [
         "Table des matières", "Liste des figures", "Liste des tableaux", "Points à compléter",
-        "Points appuyés sur la seule expérience",
-        "Matrice de conformité", "Glossaire", "Liste des sources",
+        "Points appuyés sur la seule expérience", "Matrice de conformité", "Glossaire", "Liste des sources",
     ]  # fmt: skip
     tables = {tuple(cell.text for cell in table.rows[0].cells): table for table in document.tables}
     matrix = tables["Exigence", "Caractère", "Document, article et page", "Section", "Conformité"]
@@ -149,10 +150,13 @@ def test_coverage_counts_what_is_drafted(drafted: Dossier) -> None:
 
 
 def test_coverage_reads_the_document_not_the_plan(drafted: Dossier) -> None:
-    from pipeline.coverage import conformity
-
-    plan = read_consultation(drafted).plan
+    memoire, tender = run.memoire_of(drafted), read_consultation(drafted)
+    plan = memoire.plan
     headings = [node.heading for node in plan]
+
+    def conformity(plan: object, found: list[str]) -> Metric:
+        return cover(tender, memoire, found, {}).metrics["plan_conformity"]
+
     assert conformity(plan, headings).value == 1.0
     assert (conformity(plan, headings[1:]).value or 0) < 1.0
     assert (conformity(plan, [*headings, "7 Divers"]).value or 0) < 1.0

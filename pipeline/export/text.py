@@ -159,10 +159,15 @@ def to_html(memoire: Memoire) -> str:
     )
 
 
-def report_to_html(report: CoverageReport, title: str) -> str:
-    """The coverage report as one self-contained page."""
+def report_to_html(report: CoverageReport, title: str, trend: Sequence[tuple[str, float]] = ()) -> str:
+    """The coverage report as one self-contained page. ``trend``: (when, coverage) of the evaluations kept."""
     return _TEMPLATES.get_template("coverage.html.jinja").render(
-        report=report, title=title, labels=LABELS, accepted=acceptance_lines(report)
+        report=report,
+        title=title,
+        labels=LABELS,
+        accepted=acceptance_lines(report),
+        marked=mark_lines(report),
+        trend=trend,
     )
 
 
@@ -270,6 +275,25 @@ LABELS = {
     "table_support": "Lignes de tableaux retrouvées dans leur source",
     "requirements_listed": "Exigences listées avec leur réponse",
 }
+
+
+def mark_lines(report: CoverageReport) -> list[str]:
+    """The simulated mark with its warning, and what would gain most: a French line each."""
+    if report.mark is None:
+        return []
+    mark = report.mark
+    unit = "" if mark.unit == "%" else " points"
+    low, high = mark.interval
+    told = f"Note technique simulée : {mark.value:.1f} sur {mark.out_of:g}{unit} [{low:.1f} – {high:.1f}]"
+    lines = [f"{told}. Elle mesure ce qui est traité, pas le jugement du jury.".replace(".", ",", 3)]
+    if report.gains:
+        lines.append("Ce qui ferait gagner le plus :")
+    state = {"partial": "en partie", "missing": "manquant", "unscored": "non évalué"}
+    lines += [
+        f"  +{gain.gain:.2f}{unit}  {gain.section}  {gain.point} ({state[gain.verdict]})".replace(".", ",", 1)
+        for gain in report.gains
+    ]
+    return [typeset(line) for line in lines]
 
 
 def acceptance_lines(report: CoverageReport) -> list[str]:
