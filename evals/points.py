@@ -76,7 +76,8 @@ def read(embedder: Embedder, begin: str) -> tuple[list[Pair], list[Point]]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         asked = [(s["number"], n, p) for s in document["sections"] for n, p in enumerate(s["points"])]
         said = [(s["number"], p) for s in document["sections"] for p in s["paragraphs"]]
-        corpus = Corpus([Asked(s, p["text"]) for s, _, p in asked], [Said(s, p["text"]) for s, p in said], embedder)
+        points_, paragraphs = [Asked(s, p["text"]) for s, _, p in asked], [Said(s, p["text"]) for s, p in said]
+        corpus = Corpus(points_, paragraphs, embedder, whole=True)
         at = {(section, n): position for position, (section, n, _) in enumerate(asked)}
         where = {p["id"]: position for position, (_, p) in enumerate(said)}
         for pair in document["pairs"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 import Stemmer
 
@@ -217,6 +217,7 @@ def fold_spaces(text: str) -> str:
     return _SPACES.sub(" ", text).strip()
 
 
+@lru_cache(maxsize=1 << 16)  # the same words and passages are compared again and again
 def fold(text: str) -> str:
     """Lower case, without accents, white space folded: for comparing, never for showing."""
     decomposed = unicodedata.normalize("NFKD", text.replace("’", "'").replace("œ", "oe").replace("Œ", "OE"))
@@ -235,8 +236,13 @@ def _stemmer() -> Stemmer.Stemmer:
 
 def stems(text: str) -> list[str]:
     """Snowball stems of the words that carry meaning, accents dropped after stemming."""
+    return list(_stems(text))
+
+
+@lru_cache(maxsize=1 << 14)
+def _stems(text: str) -> tuple[str, ...]:
     kept = [word for word in words(text) if word not in STOPWORDS]
-    return [fold(stem) for stem in _stemmer().stemWords(kept)]
+    return tuple(fold(stem) for stem in _stemmer().stemWords(kept))
 
 
 def sentences(text: str) -> list[str]:

@@ -30,8 +30,9 @@ from pipeline.verify import quantities
 MODEL = Path(__file__).with_name("points.json")
 VERDICTS: tuple[Verdict, ...] = ("missing", "partial", "covered")
 """In the order of the model's probabilities."""
-NEAREST = 3
-"""Paragraphs of other sections read for each point, the nearest in meaning: an answer is seldom further."""
+OWN, NEAREST = 8, 3
+"""Paragraphs of a point's own section, and of others, that are read for it, the nearest in meaning: an answer is seldom
+further, and sections of labelled documents have no more than eight."""
 FEATURES = (
     "sentence", "rank", "standing", "others", "words", "together", "asked", "home",
     "negation", "negated", "put_off", "we", "we_there", "past", "praise", "figures", "length",
@@ -139,29 +140,31 @@ def verdict_of(readings: Sequence[Reading], model: Calibration | None = None) ->
 class Corpus:
     """A document and the points it is read for, embedded once."""
 
-    def __init__(self, asked: Sequence[Asked], said: Sequence[Said], embedder: Embedder) -> None:
+    def __init__(
+        self, asked: Sequence[Asked], said: Sequence[Said], embedder: Embedder, *, whole: bool = False
+    ) -> None:
+        """``whole``: any pair may be asked for, not only candidates; every sentence is then embedded."""
         self.asked, self.said = asked, said
-        points = embedder.embed([point.text for point in asked], "query")
-        cut = [sentences(paragraph.text) or [paragraph.text] for paragraph in said]
-        # a paragraph of one sentence is embedded once: half of a document with tables is such
-        texts = list(dict.fromkeys(text for n, some in enumerate(cut) for text in (said[n].text, *some)))
-        at = {text: n for n, text in enumerate(texts)}
-        vectors = embedder.embed(texts, "passage")
-        self._cosines = np.asarray(points @ vectors[[at[paragraph.text] for paragraph in said]].T)
-        self._spoken: list[Vectors] = [vectors[[at[sentence] for sentence in some]] for some in cut]
-        self._points = points
-        self._manners = [_manner(paragraph.text, some) for paragraph, some in zip(said, cut, strict=True)]
-        self._stems = [[set(stems(sentence)) for sentence in some] for some in cut]
-        frequency = Counter(stem for some in self._stems for stem in set().union(*some))
+        self._points = embedder.embed([point.text for point in asked], "query")
+        self._cosines = self._points @ embedder.embed([p.text for p in said], "passage").T
+        self._ranks = (-self._cosines).argsort(axis=1).argsort(axis=1)
+        read = range(len(said)) if whole else sorted({n for point in range(len(asked)) for n in self.candidates(point)})
+        self._cut = {n: sentences(said[n].text) or [said[n].text] for n in range(len(said))}
+        texts = list(dict.fromkeys(sentence for n in read for sentence in self._cut[n]))
+        vectors = dict(zip(texts, embedder.embed(texts, "passage"), strict=True))
+        self._spoken: dict[int, Vectors] = {n: np.stack([vectors[s] for s in self._cut[n]]) for n in read}
+        self._manners = {n: _manner(said[n].text, self._cut[n]) for n in read}
+        self._stems = {n: [set(stems(sentence)) for sentence in some] for n, some in self._cut.items()}
+        frequency = Counter(stem for some in self._stems.values() for stem in set().union(*some))
         self._rarity = {stem: math.log((len(said) + 1) / (count + 0.5)) for stem, count in frequency.items()}
         self._rarest = math.log((len(said) + 1) / 0.5)
-        self._ranks = (-self._cosines).argsort(axis=1).argsort(axis=1)
 
     def candidates(self, point: int) -> list[int]:
-        """The paragraphs of its section, then the nearest of the others."""
-        own = [n for n, paragraph in enumerate(self.said) if paragraph.section == self.asked[point].section]
-        far = [n for n in np.argsort(-self._cosines[point])[: NEAREST + len(own)].tolist() if n not in set(own)]
-        return own + far[:NEAREST]
+        """The nearest paragraphs of its section, then the nearest of the others."""
+        here = self.asked[point].section
+        nearest = np.argsort(-self._cosines[point], kind="stable").tolist()
+        own = [n for n in nearest if self.said[n].section == here][:OWN]
+        return own + [n for n in nearest if self.said[n].section != here][:NEAREST]
 
     def features(self, point: int, paragraph: int) -> list[float]:
         """In the order of FEATURES."""

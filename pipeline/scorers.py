@@ -111,12 +111,12 @@ def remarks(sentence: Sentence, section: Section) -> list[verify.Remark]:
     return [*wrong, *found]
 
 
-@lru_cache(maxsize=4096)  # a mémoire is scored again and again while it is worked on, one sentence of it changed
+@lru_cache(maxsize=1 << 16)  # a mémoire is scored again and again while it is worked on, one sentence of it changed
 def _checked(text: str, passages: tuple[Passage, ...], topic: str) -> tuple[verify.Remark, ...]:
     return tuple(verify.check(text, passages, topic))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 16)
 def _misattributed(text: str, passages: tuple[Passage, ...], topic: str) -> tuple[verify.Remark, ...]:
     """« Pour tel client, » must name the client whose experience it is."""
     lead, source = text.removesuffix(unled(text)), verify.support(passages)

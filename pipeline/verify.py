@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from pipeline.french import MONTHS, NUMBER_WORDS, STOPWORDS, fold, in_the_past, looks_english, sentences, stems, words
@@ -276,8 +277,9 @@ def _kin(left: str, right: str) -> bool:
     return shared >= 5 and abs(len(left) - len(right)) <= 3 and left[:shared] == right[:shared]
 
 
-def _neutral() -> set[str]:
-    return {stem for word in word_list("neutral-words") for stem in stems(word)}
+@cache
+def _neutral() -> frozenset[str]:
+    return frozenset(stem for word in word_list("neutral-words") for stem in stems(word))
 
 
 def _polarity(sentence: str, source: str) -> Iterator[Remark]:

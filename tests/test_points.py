@@ -123,7 +123,7 @@ def test_a_point_is_covered_by_its_best_paragraph() -> None:
 def test_every_signal_has_its_place_and_is_finite() -> None:
     asked = [Asked("1.1", "Organisation de l'astreinte"), Asked("1.2", "?")]
     said = [Said("1.1", "Nous tenons une astreinte de 8 agents."), Said("", "…"), Said("1.2", "N'est pas prévu.")]
-    corpus = Corpus(asked, said, HashEmbedder())
+    corpus = Corpus(asked, said, HashEmbedder(), whole=True)
     table = np.array([corpus.features(p, n) for p in range(2) for n in range(3)])
     assert table.shape == (6, len(FEATURES))
     assert np.isfinite(table).all()
