@@ -29,15 +29,15 @@ _GRAMMAR = (
     'root ::= "{\\"citation\\":\\"" [^"\\\\\\n]{0,140} "\\",\\"verdict\\":\\"" ( "oui" | "en partie" | "non" ) "\\"}"'
 )
 _VERDICTS: dict[str, Verdict] = {"oui": "covered", "en partie": "partial", "non": "missing"}
-_MEANINGS = {
+MEANINGS = {
     "oui": "le paragraphe dit concrètement ce que le point demande, pour l'essentiel de ce qu'il nomme",
     "en partie": "il traite bien le sujet du point, mais n'en dit qu'une partie, reste vague ou remet à plus tard",
     "non": "il parle d'autre chose, reprend les mots du point sans rien dire de concret, ou renvoie ailleurs",
 }
-_ORDERS = tuple(tuple(order) for order in permutations(_VERDICTS))
-# the three rotations first: over three runs each verdict has stood at each place once
-_ORDERS = (*(_ORDERS[i] for i in (0, 3, 4)), *(_ORDERS[i] for i in (1, 2, 5)))
-MOST_RUNS = len(_ORDERS)
+_ALL = tuple(permutations(_VERDICTS))
+ORDERS = tuple(_ALL[n] for n in (0, 3, 4, 1, 2, 5))
+"""Order of the verdicts by run: the three rotations first, so that three runs put each verdict at each place once."""
+MOST_RUNS = len(ORDERS)
 _BEST: tuple[Verdict, ...] = ("covered", "partial", "missing")
 
 
@@ -64,10 +64,10 @@ def judge(asked: Sequence[Asked], model: LanguageModel, runs: int = 3) -> list[J
 
 def prompt(asked: Asked, shown: str, run: int) -> Prompt:
     """What run number ``run`` (from 0) asks: order of verdicts and examples, and wording, depend on it alone."""
-    order = _ORDERS[run]
+    order = ORDERS[run]
     made = prompts.render(
         TEMPLATE,
-        options=[{"word": word, "meaning": _MEANINGS[word]} for word in order],
+        options=[{"word": word, "meaning": MEANINGS[word]} for word in order],
         question=run % 3,
         section=fold_spaces(asked.section),
         point=fold_spaces(asked.point),

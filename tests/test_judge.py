@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from evals.compare_deepeval import best_cuts, middle, verdict_of
 from evals.judge import Seen, kappa, kappa_interval, pairs, spread
 from pipeline.french import fold
 from pipeline.judge import MAX_TOKENS, MOST_RUNS, disagreements, excerpt, judge, prompt
@@ -104,6 +105,12 @@ def test_over_three_runs_each_verdict_has_each_place() -> None:
     assert all(words == {"oui", "en partie", "non"} for words in places.values())
 
 
+def test_the_prompt_is_the_golden_one(golden: Callable[[str, str], None]) -> None:
+    first, *others = (prompt(ONE, TEXT, run) for run in range(3))
+    turns = [first.system, *(text for pair in first.examples for text in pair), first.request]
+    golden("judge.point.txt", "\n\n-----\n\n".join([*turns, *(other.system for other in others)]) + "\n")
+
+
 def test_every_example_proves_itself() -> None:
     for user, answer in prompt(ONE, TEXT, 0).examples:
         assert fold(json.loads(answer)["citation"]) in fold(user)
@@ -132,7 +139,9 @@ def test_nothing_asked_asks_nothing() -> None:
 def test_long_paragraphs_keep_the_sentences_nearest_the_point() -> None:
     filler = [f"Le bureau numéro {n} est repeint en bleu pâle." for n in range(100)]
     text = " ".join([*filler, "Les heures de passage sont affichées.", "Le passage suivant est à midi."])
-    (one,) = judge([ONE.model_copy(update={"text": text})], ScriptedModel([said("oui", "passage suivant est à midi")]), 1)
+    (one,) = judge(
+        [ONE.model_copy(update={"text": text})], ScriptedModel([said("oui", "passage suivant est à midi")]), 1
+    )
     assert one.shown.endswith("Les heures de passage sont affichées. Le passage suivant est à midi.")
     assert len(one.shown) <= 2400
     assert one.verdict == "covered"
@@ -204,3 +213,12 @@ def test_pairs_are_drawn_alike_each_time_and_halves_are_apart() -> None:
     assert {pair.asked.number[0] for pair in pairs("b")} == {"b"}
     assert {pair.asked.number[0] for pair in pairs("a")} == {"a"}
     assert all(pair.asked.text and pair.asked.point and pair.asked.section for pair in drawn)
+
+
+def test_scores_of_another_tool_are_cut_into_verdicts() -> None:
+    scores = [0.1, 0.2, 0.5, 0.6, 0.9, 1.0, None, float("nan")]
+    labels: list[Verdict] = ["missing", "missing", "partial", "partial", "covered", "covered", "covered", "missing"]
+    cuts = best_cuts(scores, labels)
+    assert [verdict_of(score, cuts) for score in scores] == [*labels[:6], "unscored", "unscored"]
+    assert middle([0.2, None, 0.4, float("nan")]) == pytest.approx(0.3)
+    assert middle([None]) is None
