@@ -160,12 +160,18 @@ def main() -> int:
     asked = pairs(chosen.half, chosen.limit)
     model = run.load_model(tuned)
     started = time.perf_counter()
-    judged = judge.judge([pair.asked for pair in asked], model, chosen.runs)
+    whole = len(asked) * chosen.runs
+    judged = judge.judge(
+        [pair.asked for pair in asked],
+        model,
+        chosen.runs,
+        lambda done: print(f"\r{done} of {whole}", end="" if done < whole else "\n", file=sys.stderr, flush=True),
+    )
     seconds = time.perf_counter() - started
     print(f"{len(asked)} pairs of {chosen.half}*, {chosen.runs} runs, seed {SEED}")
     for line in _report(asked, judged, chosen.runs):
         print(line)
-    print(f"{seconds:.0f} s, {seconds / max(1, len(asked) * chosen.runs):.2f} s a question")
+    print(f"{seconds:.0f} s, {seconds / max(1, whole):.2f} s a question")
     if isinstance(model, LlamaCpp):
         used = model.usage
         print(f"prompts {used.prefill_seconds:.0f} s ({used.evaluated} tokens), decoding {used.decode_seconds:.0f} s")

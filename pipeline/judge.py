@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import permutations
 
 from pipeline import prompts
 from pipeline.french import fold, fold_spaces, sentences, stems, words
-from pipeline.llm import LanguageModel, Prompt, answers
+from pipeline.llm import LanguageModel, Prompt
 from pipeline.records import Asked, Disagreement, Judgement, JudgeRun, SectionCoverage, Verdict
 
 TEMPLATE = "judge.point"
@@ -41,8 +41,11 @@ MOST_RUNS = len(ORDERS)
 _BEST: tuple[Verdict, ...] = ("covered", "partial", "missing")
 
 
-def judge(asked: Sequence[Asked], model: LanguageModel, runs: int = 3) -> list[Judgement]:
-    """A judgement for each question, in their order, from ``runs`` answers to each (1 to 6, else ValueError).
+def judge(
+    asked: Sequence[Asked], model: LanguageModel, runs: int = 3, progress: Callable[[int], None] | None = None
+) -> list[Judgement]:
+    """A judgement for each question, in their order, from ``runs`` answers to each (1 to 6, else ValueError);
+    ``progress`` is told how many of the ``runs * len(asked)`` answers there are.
 
     Decoding is greedy: asked again in the same words a model says the same again, which measures nothing. Each run
     therefore puts the three verdicts, and the examples of them, in another order, and words the question otherwise
@@ -55,9 +58,14 @@ def judge(asked: Sequence[Asked], model: LanguageModel, runs: int = 3) -> list[J
     shown = [excerpt(one.text, one.point) for one in asked]
     # run by run: prompts of a run share instructions and examples, which are then evaluated once
     asking = [prompt(one, text, run) for run in range(runs) for one, text in zip(asked, shown, strict=True)]
-    replies = [reply.text for reply in answers(model, asking, MAX_TOKENS)]
+    waiting = iter(enumerate(asking))
+    replies: dict[int, str] = {}
+    for key, reply in model.stream(lambda: next(waiting, None), MAX_TOKENS):
+        replies[key] = reply.text
+        if progress:
+            progress(len(replies))
     return [
-        together(one, text, [read(reply, text) for reply in replies[number :: len(asked)]])
+        together(one, text, [read(replies[key], text) for key in range(number, len(asking), len(asked))])
         for number, (one, text) in enumerate(zip(asked, shown, strict=True))
     ]
 

@@ -77,7 +77,9 @@ def test_replies_go_back_to_their_questions() -> None:
     def answer(asked: Prompt) -> str:
         return said("oui", "Le facteur passe") if "facteur" in asked.request else said("non", "")
 
-    first, second = judge([ONE, other], ScriptedModel(answer))
+    told: list[int] = []
+    first, second = judge([ONE, other], ScriptedModel(answer), progress=told.append)
+    assert told == [1, 2, 3, 4, 5, 6]
     assert (first.asked, first.verdict) == (ONE, "covered")
     assert (second.asked, second.verdict) == (other, "missing")
 
