@@ -21,6 +21,7 @@ import math
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import combinations
@@ -138,7 +139,10 @@ def main() -> int:
     print(f"cuts {cuts}, chosen on {len(known)} pairs of a*", flush=True)
     asked = pairs("b", chosen.limit)[: chosen.first or None]
     started = time.perf_counter()
-    runs = [measured(asked, model, steps(number)) for number in range(chosen.runs)]
+    runs = []
+    for number in range(chosen.runs):
+        runs.append(measured(asked, model, steps(number)))
+        print(f"run {number + 1}: scores {sorted(Counter(runs[-1]).items(), key=str)}", flush=True)
     seconds = time.perf_counter() - started
     single = [
         [Seen(pair.label, verdict_of(score, cuts)) for pair, score in zip(asked, scores, strict=True)]
