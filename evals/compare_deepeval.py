@@ -139,15 +139,16 @@ def main() -> int:
     print(f"cuts {cuts}, chosen on {len(known)} pairs of a*", flush=True)
     asked = pairs("b", chosen.limit)[: chosen.first or None]
     started = time.perf_counter()
-    runs = []
+    runs: list[list[float | None]] = []
+    single: list[list[Seen]] = []
     for number in range(chosen.runs):
         runs.append(measured(asked, model, steps(number)))
-        print(f"run {number + 1}: scores {sorted(Counter(runs[-1]).items(), key=str)}", flush=True)
+        single.append([Seen(pair.label, verdict_of(score, cuts)) for pair, score in zip(asked, runs[-1], strict=True)])
+        scored = [one for one in single[-1] if one.verdict != "unscored"]
+        print(
+            f"run {number + 1}: kappa {spoken(scored)}, scores {sorted(Counter(runs[-1]).items(), key=str)}", flush=True
+        )
     seconds = time.perf_counter() - started
-    single = [
-        [Seen(pair.label, verdict_of(score, cuts)) for pair, score in zip(asked, scores, strict=True)]
-        for scores in runs
-    ]
     seen = [
         Seen(pair.label, verdict_of(middle(scores), cuts))
         for pair, scores in zip(asked, zip(*runs, strict=True), strict=True)
@@ -156,7 +157,7 @@ def main() -> int:
     for line in figures(seen):
         print(line)
     failed = sum(one.verdict == "unscored" for seen_once in single for one in seen_once)
-    print(f"kappa of a run alone: {spread(single)}; first run {spoken(single[0])}")
+    print(f"kappa of a run alone: {spread(single)}")
     same = sum(len({one[n].verdict for one in single}) == 1 for n in range(len(asked)))
     print(f"all runs agree on {same} pairs; errors and NaN: {failed} of {len(asked) * chosen.runs}")
     print(f"{seconds:.0f} s, {seconds / max(1, len(asked) * chosen.runs):.2f} s a question")
