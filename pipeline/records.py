@@ -942,3 +942,70 @@ class CoverageReport(Record):
     """``None`` where no weighted criterion is answered."""
     gains: tuple[Gain, ...] = ()
     """Most first."""
+
+
+# --- what a model judges -----------------------------------------------------------------------------------
+
+
+class Asked(Record):
+    """One question to the judge: does this paragraph answer this point?"""
+
+    section: str
+    """Title of the section."""
+    point: str
+    """The buyer's words."""
+    text: str
+    """The paragraph."""
+    number: str = ""
+    """Number of the section; with ``paragraph`` it finds the place in a report, and is not shown to the model."""
+    paragraph: str = ""
+    """Identifier of the paragraph."""
+
+
+class JudgeRun(Record):
+    """One answer of the judge, as it came, and what was made of it."""
+
+    reply: str
+    verdict: Verdict
+    """``unscored`` where the reply could not be used."""
+    quote: str = ""
+    """Its proof, word for word from the paragraph; empty where it gave none or none that is found."""
+    refused: str = ""
+    """In French: why it could not be used; empty where it could."""
+
+
+class Judgement(Record):
+    """What the runs say together."""
+
+    asked: Asked
+    verdict: Verdict
+    """That of more runs than any other; ``unscored`` where no run could be used, or where verdicts tie."""
+    agreement: float | None
+    """Share of the usable runs, in [0, 1], that gave the most frequent verdict; ``None`` where none is usable."""
+    runs: tuple[JudgeRun, ...]
+    shown: str
+    """What the model read of the paragraph: less than all of it where it is too long."""
+
+    @property
+    def unscored(self) -> int:
+        """Runs that could not be used."""
+        return sum(run.verdict == "unscored" for run in self.runs)
+
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """The proofs of the verdict, each once."""
+        return tuple(dict.fromkeys(run.quote for run in self.runs if run.quote and run.verdict == self.verdict))
+
+
+class Disagreement(Record):
+    """A point on which the scorers and the judge differ."""
+
+    number: str
+    section: str
+    point: str
+    scored: Verdict
+    """The scorers'."""
+    judged: Verdict
+    """The judge's: the best of the point's paragraphs."""
+    judgements: tuple[Judgement, ...]
+    """Of its paragraphs, in the report's order."""
