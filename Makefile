@@ -23,9 +23,10 @@ SECONDS ?= 60
 fuzz: setup
 	@.venv/bin/python -m evals.fuzz --seconds $(SECONDS)
 
-# Holds the scorers to what they must see, and the kept mémoire to its scores: no weights, about four minutes.
+# Holds the scorers to what they must see, the kept mémoire to its scores, the reading of points to the labels (this one
+# loads the embedder): about six minutes.
 SEEDS ?= 20
-evals: setup
+evals: models
 	@.venv/bin/python -m evals.mutations --seeds $(SEEDS)
 	@.venv/bin/python -m evals.regress
 	@.venv/bin/python -m evals.points

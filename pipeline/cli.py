@@ -433,12 +433,14 @@ def evaluate(
 ) -> None:
     """Mesure la couverture du plan et des critères."""
     from pipeline import run
+    from pipeline.handed import CAUTION
     from pipeline.workspace import open_dossier
 
     _known_format(form, "text", "json", "junit", "html")
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     if document:
         report = run.evaluate_document(folder, document, run.load_embedder(settings))
+        err.print(CAUTION, markup=False, style="yellow")
     else:
         report = run.evaluate_dossier(folder)
     if form == "json":

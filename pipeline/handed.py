@@ -1,8 +1,8 @@
 """Any Word document, Tender -> CoverageReport: a mémoire that people wrote, scored as ours is, without drafts.
 
 Nothing says what its sentences rest on, so citations, figures and founded commitments are unscored, not zero. Points
-are read by pipeline/points.py: what it says agrees with readers far less than what drafts prove (evals/points.py tells
-how far), so the report shows where an answer seems to be, to be read by a person.
+are read by pipeline/points.py, which agrees little with readers (evals/points.py tells how little): the report shows
+where an answer seems to be, for a person to read, and says so.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ from pipeline.records import (
 from pipeline.review import named
 from pipeline.scorers import Case, conform
 
+CAUTION = (
+    "Lecture indicative : sans sources, les points sont rapprochés par leurs mots et leur sens, ce qui s'accorde peu "
+    "avec un lecteur. Relisez chaque point ; aucune note n'en est tirée."
+)
 SHORT = 8
 """Words under which a line is a title, a label or a caption, and answers nothing."""
 _CAPTION = re.compile(r"(?:tableau|figure|schema|graphique)\s*\d*\s*[–—:.-]")

@@ -706,7 +706,8 @@ def evaluate_dossier(dossier: Dossier) -> CoverageReport:
 
 
 def evaluate_document(dossier: Dossier, path: Path, embedder: Embedder) -> CoverageReport:
-    """Score any Word document against the buyer's plan and criteria, whoever wrote it. Raises DocumentError."""
+    """Score any Word document against the buyer's plan and criteria, whoever wrote it. No mark is simulated from it, as
+    the reading of points is only indicative (pipeline/handed.py). Raises DocumentError."""
     tender = read_consultation(dossier)
     if not tender.plan:
         raise PlanMissingError(
@@ -714,7 +715,7 @@ def evaluate_document(dossier: Dossier, path: Path, embedder: Embedder) -> Cover
         )
     blocks = [block for block in with_contents(_human(path).blocks) if block.kind != "toc"]
     manifest = {"dossier": dossier.root.name, "document": path.name, "embedder": embedder.identity}
-    return with_mark(cover_document(tender, blocks, embedder, manifest), tender)
+    return cover_document(tender, blocks, embedder, manifest)
 
 
 def _note_scores(dossier: Dossier, report: CoverageReport) -> None:
