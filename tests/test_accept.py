@@ -127,7 +127,7 @@ def said(text: str) -> str:
 
 
 def texts(document: WordDocument) -> list[tuple[str, str]]:
-    return [(heading, said(paragraph.text)) for heading, paragraph in body(document)]
+    return [(heading, text) for heading, paragraph in body(document) if (text := said(paragraph.text))]
 
 
 def word(memoire: Memoire) -> WordDocument:

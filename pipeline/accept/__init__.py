@@ -143,7 +143,8 @@ def _read(
         section = before[name]
         printed = [p.distinction for p in section.paragraphs if p.distinction]
         known_labels = dict.fromkeys([*printed, *labels(section.brief.distinctions).values()])
-        found[name] = [(item, bare(item.text, numbered.numbers, requirements, known_labels)) for item in told]
+        read = [(item, bare(item.text, numbered.numbers, requirements, known_labels)) for item in told]
+        found[name] = [(item, said) for item, said in read if said.text or item.rows]  # a mark alone says nothing
     return found
 
 
