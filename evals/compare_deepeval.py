@@ -7,10 +7,12 @@ lend it the project's packages for this script only (they come first, so the mod
     PYTHONPATH=.:$(echo .venv/lib/python3*/site-packages) ../aside/bin/python -m evals.compare_deepeval
 
 G-Eval is its metric for a criterion of one's own: a score from 0 to 10 with its reason, in free JSON, by its own
-instructions and our criterion in French. The model is ours, through the same door (greedy, several answers decoded
-together). Two cuts make three verdicts of a score; they are the pair with the highest kappa on a sample of a*.
-As decoding is greedy, the same words would give the same score at each run: each run words the criterion otherwise, as
-the judge's do (pipeline/judge.py). What it raises an error on, or scores NaN, is counted as unscored.
+instructions, with our question as its step and our three verdicts as its rubric, in French. The model is ours, through
+the same door (greedy, several answers decoded together). The rubric's own bounds make three verdicts of a score, or,
+with --tune, the two cuts with the highest kappa on so many pairs of a*: dozens, for twelve held no partial.
+As decoding is greedy, the same words would give the same score at each run: each run words the question otherwise, as
+the judge's do (pipeline/judge.py); the order of the grades is deepeval's own. What it raises an error on, or scores
+NaN, is counted as unscored.
 """
 
 from __future__ import annotations
@@ -41,12 +43,10 @@ QUESTIONS = (
     "L'acheteur trouve-t-il dans le paragraphe (actual output), à lui seul, ce que le point (input) demande ?",
 )
 """Those of prompts/judge.point.jinja, one a run."""
-GRADES = {"oui": "Note haute", "en partie": "Note moyenne", "non": "Note basse"}
-
-
-def steps(number: int) -> list[str]:
-    """The criterion of run ``number``, in the judge's words and order."""
-    return [QUESTIONS[number], *(f"{GRADES[word]} : {judge.MEANINGS[word]}." for word in judge.ORDERS[number])]
+GRADES = {"non": (0, 3), "en partie": (4, 6), "oui": (7, 10)}
+"""Scores by verdict, given as G-Eval's rubric. Written as numbered steps instead, the three verdicts drew one same
+score for all paragraphs of a run (evals/LOG.md)."""
+RUBRIC_CUTS = (GRADES["en partie"][0] / 10, GRADES["oui"][0] / 10)
 
 
 def verdict_of(score: float | None, cuts: tuple[float, float]) -> Verdict:
@@ -72,9 +72,10 @@ def middle(scores: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def measured(asked: Sequence[Pair], model: LanguageModel, criterion: Sequence[str]) -> list[float | None]:
+def measured(asked: Sequence[Pair], model: LanguageModel, question: str) -> list[float | None]:
     """G-Eval's score in [0, 1] of every pair; ``None`` where deepeval raises an error instead."""
     from deepeval.metrics import GEval
+    from deepeval.metrics.g_eval import Rubric
     from deepeval.models import DeepEvalBaseLLM
     from deepeval.test_case import LLMTestCase, SingleTurnParams
 
@@ -101,7 +102,8 @@ def measured(asked: Sequence[Pair], model: LanguageModel, criterion: Sequence[st
         metric = GEval(
             name="Couverture",
             evaluation_params=[SingleTurnParams.INPUT, SingleTurnParams.ACTUAL_OUTPUT],
-            evaluation_steps=list(criterion),
+            evaluation_steps=[question],
+            rubric=[Rubric(score_range=GRADES[word], expected_outcome=judge.MEANINGS[word]) for word in GRADES],
             model=Local(model.name),
         )
         point = f"Section : {pair.asked.section}\nPoint : {pair.asked.point}"
@@ -128,21 +130,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limit", type=int, default=60, help="pairs of b*, of the sample of this size")
     parser.add_argument("--first", type=int, default=0, help="only the first of them")
-    parser.add_argument("--tune", type=int, default=30, help="pairs of a* that the cuts are chosen on")
+    parser.add_argument(
+        "--tune", type=int, default=0, help="pairs of a* to choose the cuts on; by default the rubric's"
+    )
     parser.add_argument("--runs", type=int, default=3, choices=range(1, len(QUESTIONS) + 1))
     chosen = parser.parse_args()
     os.environ["DEEPEVAL_TELEMETRY_OPT_OUT"] = "YES"  # it reports to its makers otherwise
     tuned = settings.load()
     model = run.load_model(tuned)
-    known = pairs("a", chosen.tune)
-    cuts = best_cuts(measured(known, model, steps(0)), [pair.label for pair in known])
-    print(f"cuts {cuts}, chosen on {len(known)} pairs of a*", flush=True)
+    cuts = RUBRIC_CUTS
+    if chosen.tune:
+        known = pairs("a", chosen.tune)
+        cuts = best_cuts(measured(known, model, QUESTIONS[0]), [pair.label for pair in known])
+    chosen_on = f"chosen on {chosen.tune} pairs of a*" if chosen.tune else "the rubric's own"
+    print(f"cuts {cuts}, {chosen_on}", flush=True)
     asked = pairs("b", chosen.limit)[: chosen.first or None]
     started = time.perf_counter()
     runs: list[list[float | None]] = []
     single: list[list[Seen]] = []
     for number in range(chosen.runs):
-        runs.append(measured(asked, model, steps(number)))
+        runs.append(measured(asked, model, QUESTIONS[number]))
         single.append([Seen(pair.label, verdict_of(score, cuts)) for pair, score in zip(asked, runs[-1], strict=True)])
         scored = [one for one in single[-1] if one.verdict != "unscored"]
         print(
