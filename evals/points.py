@@ -93,7 +93,7 @@ def read(embedder: Embedder, begin: str) -> tuple[list[Pair], list[Point]]:
 
 
 def second_reading() -> tuple[list[str], list[str]]:
-    """The labels of held-out pairs that a second person read, and that person's: what the labels themselves are worth."""
+    """The labels of held-out pairs that a second person read, and that person's: what labels are worth."""
     second = yaml.safe_load((LABELS / "second.yaml").read_text(encoding="utf-8"))
     first = {
         (path.stem, str(pair["section"]), pair["point"], pair["paragraph"]): pair["label"]
