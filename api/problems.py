@@ -48,7 +48,7 @@ class Problem(BaseModel):
     """Of a request that is wrong, field by field; empty elsewhere."""
 
 
-class Refusal(MemoireError):
+class Refusal(MemoireError):  # noqa: N818
     """Base of what the server refuses by itself."""
 
     status: ClassVar[int]
@@ -149,10 +149,9 @@ def problem_of(error: MemoireError) -> Problem:
     else:
         found = next(((status, code) for kind, status, code in _CODES if isinstance(error, kind)), None)
         status, code = found or ((503, "a-reessayer") if error.retryable else (409, "refuse"))
-    told = type(error).__name__ and _without_paths(error)
     fields = [FieldProblem(field=error.field, message=error.what)] if isinstance(error, Invalid) and error.field else []
     return Problem(
-        type=f"urn:memoire:probleme:{code}", title=error.what, status=status, detail=told, code=code, errors=fields
+        type=f"urn:memoire:probleme:{code}", title=error.what, status=status, detail=_without_paths(error), code=code, errors=fields
     )
 
 

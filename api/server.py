@@ -50,7 +50,7 @@ def create_server(root: Path, library: Sequence[Path], settings: Settings) -> Se
         state=state,
         library=tuple(path.resolve() for path in library),
         settings=settings,
-        identity=Identity(state / "memoire.db"),
+        identity=Identity(state / "memoire.db", session_hours=settings.serve.session_hours),
         jobs=Jobs(state, settings.serve.queue),
         journal=Journal(state / "journal.jsonl"),
     )
