@@ -117,6 +117,18 @@ class ExportSettings(_Group):
     """Sources as « [3] » and a list at the end, or as footnotes."""
 
 
+class ServeSettings(_Group):
+    host: str = "127.0.0.1"
+    """Address the server listens on; any other than this machine's own is for behind a TLS proxy."""
+    port: int = Field(default=8000, ge=1, le=65535)
+    library: tuple[Path, ...] = ()
+    """The firm's library, given to new dossiers."""
+    workers: int = Field(default=2, ge=1, le=32)
+    """Jobs at work at once; those that would load the same model or write the same file take turns."""
+    queue: str = ""
+    """Where jobs' tickets lie: empty, SQLite in the dossiers' folder; or « redis://… », « postgresql://… »."""
+
+
 class Settings(BaseSettings):
     """The whole tree; build it with :func:`load`."""
 
@@ -130,6 +142,7 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     draft: DraftSettings = DraftSettings()
     export: ExportSettings = ExportSettings()
+    serve: ServeSettings = ServeSettings()
 
     @classmethod
     def settings_customise_sources(
