@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import Request
 
 from api.schemas import DossierSummary, Health, Problem
+from api.server import Server
 from pipeline import run
 from pipeline.errors import DossierError, MemoireError
 from pipeline.export.word import to_docx
@@ -19,8 +20,9 @@ from pipeline.workspace import Dossier, open_dossier, read_consultation, read_dr
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
-def create_app(root: Path) -> FastAPI:
-    """The application over the dossiers that lie directly in ``root``."""
+def create_app(server: Server) -> FastAPI:
+    """The application over the server's dossiers."""
+    root = server.root
     app = FastAPI(title="memoire", version="1", openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None)
 
     def dossier(name: str) -> Dossier:

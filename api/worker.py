@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import pkgutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from api.jobs import Job, JobProgress, Jobs
 from pipeline import settings as settings_module
@@ -42,8 +43,9 @@ SILENT = 5.0
 """Seconds before a queue that does not answer is asked again."""
 
 
-def run_worker(root: Path, settings: Settings, *, work: str = WORK, parent: IO[Any] | None = None) -> None:
-    """Work until SIGTERM, SIGINT, or the end of ``parent`` (a pipe that whoever began this process holds open).
+def run_worker(root: Path, settings: Settings, *, work: str = WORK, parent: Connection | None = None) -> None:
+    """Work until SIGTERM, SIGINT (raises KeyboardInterrupt), or the end of ``parent``, a pipe that whoever began this
+    process holds open.
 
     ``work`` names a mapping like that of :mod:`api.work`. Raises DossierError where another worker serves ``root``.
     """
@@ -58,13 +60,16 @@ def run_worker(root: Path, settings: Settings, *, work: str = WORK, parent: IO[A
 
 @contextlib.contextmanager
 def _alone(path: Path, root: Path) -> Iterator[None]:
-    with path.open("w") as stream:
+    with path.open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DossierError(
                 "Un autre service exécute déjà les tâches de ces dossiers", where=root, remedy="Un seul suffit."
             ) from error
+        stream.truncate(0)
+        stream.write(f"{os.getpid()}\n")
+        stream.flush()
         yield
 
 
@@ -84,9 +89,10 @@ class _Worker:
     jobs: Jobs
     at_once: int
     work: str
-    parent: IO[Any] | None
+    parent: Connection | None
     running: list[_Running] = field(default_factory=list)
     leaving: bool = False
+    interrupted: bool = False
     look: bool = True
     """Whether a job may have become free to run, tickets apart: at the start, and when one ends."""
     silent_until: float = 0.0
@@ -101,12 +107,15 @@ class _Worker:
                 self._listen(TICK)
                 self._heed_cancellations()
             self._stop_all()
+            if self.interrupted:
+                raise KeyboardInterrupt
         finally:
             for one in self.running:
                 one.child.close()
 
     def _leave(self, number: int, frame: object) -> None:
         self.leaving = True
+        self.interrupted = number == signal.SIGINT
 
     def _fill(self) -> None:
         """Begin jobs while there is room; a ticket that finds none free to run has done its duty."""
@@ -134,7 +143,7 @@ class _Worker:
         for ready in wait(heard, patience):
             if ready in pipes:
                 self._hear(pipes[ready])
-            elif self.parent and not self.parent.read(1):
+            else:  # nothing is ever said there: it has closed
                 self.leaving = True
 
     def _hear(self, one: _Running) -> None:

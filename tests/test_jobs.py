@@ -186,6 +186,28 @@ def test_watching_gives_each_change_and_ends(jobs: Jobs) -> None:
     assert seen[2].progress == JobProgress(what="essai", done=1, of=2)
 
 
+def test_200_requests_at_once_become_200_jobs_each_claimed_once(jobs: Jobs) -> None:
+    claimed: list[str] = []
+
+    def one(number: int) -> str:
+        return jobs.submit(f"d{number % 10}", "evaluate", {}, lane=f"voie {number % 7}", by="anne").id
+
+    def work() -> None:
+        while len(claimed) < 200:
+            if job := jobs.claim():
+                claimed.append(job.id)
+                jobs.end(job.id, "done")
+
+    with ThreadPoolExecutor(24) as pool:
+        workers = [pool.submit(work) for _ in range(4)]
+        asked = list(pool.map(one, range(200)))
+        for future in workers:
+            future.result(timeout=120)
+    assert len(set(asked)) == 200
+    assert sorted(claimed) == sorted(asked)
+    assert jobs.counts()["done"] == 200
+
+
 # --- where tickets lie ---
 
 
@@ -384,9 +406,10 @@ def test_only_one_worker_serves_a_folder(
     assert "Un autre service" in said
 
 
-def test_200_requests_at_once_become_200_jobs_and_all_are_done(
+def test_jobs_asked_at_once_are_each_done_once_by_the_worker(
     tmp_path: Path, jobs: Jobs, worker: Callable[..., subprocess.Popen[str]]
 ) -> None:
+    count = 30
     names = [f"d{number}" for number in range(10)]
     dossier(tmp_path, *names)
     process = worker(4)
@@ -395,9 +418,9 @@ def test_200_requests_at_once_become_200_jobs_and_all_are_done(
         return jobs.submit(names[number % 10], "evaluate", {}, lane=f"voie {number % 7}", by="anne").id
 
     with ThreadPoolExecutor(20) as pool:
-        asked = list(pool.map(one, range(200)))
-    assert len(set(asked)) == 200
-    until(lambda: jobs.counts()["done"] == 200, 240)
+        asked = list(pool.map(one, range(count)))
+    assert len(set(asked)) == count
+    until(lambda: jobs.counts()["done"] == count, 240)
     ran = collections.Counter(
         line for name in names for line in (tmp_path / name / "ran").read_text(encoding="utf-8").splitlines()
     )
