@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,10 +14,10 @@ from starlette.requests import Request
 from api import openapi
 from api.limits import guarded
 from api.metrics import measured
-from api.pages import router as pages
-from api.pages import error_page
+from api.pages.assembly import router as pages
+from api.pages.errors import error_page
 from api.problems import MEDIA_TYPE, NotFound, Problem, Refusal, fields_of, invalid, problem_of
-from api.routes import dossiers, documents, evaluation, jobs, reviews, search, sections, system, tender, users
+from api.routes import documents, dossiers, evaluation, jobs, reviews, search, sections, system, tender, users
 from api.server import Server
 from pipeline.errors import MemoireError
 
@@ -73,6 +71,6 @@ def _answer_errors(app: FastAPI) -> None:
 
 
 def _told(request: Request, problem: Problem, headers: dict[str, str]) -> Response:
-    if request.url.path.startswith(("/v1/", "/health", "/ready", "/metrics")):
+    if request.url.path.startswith(("/v1", "/health", "/ready", "/metrics")):
         return JSONResponse(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
     return error_page(request, problem, headers)

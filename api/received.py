@@ -55,8 +55,8 @@ def word_of(dossier: Dossier, item: Received) -> Path | None:
 
 
 def keep_word(dossier: Dossier, path: Path) -> str:
-    """Keep a document that was received, and tell its name under reviews/recus/: its own, or with a number where another
-    document has that name."""
+    """Keep a document that was received, and tell its name under reviews/recus/: its own, or with a number where
+    another document has that name."""
     folder = dossier.root / "reviews" / "recus"
     folder.mkdir(parents=True, exist_ok=True)
     given = _sha256(path)

@@ -46,7 +46,9 @@ class Filter:
         if not self.texte.strip():
             return True
         item = row.requirement
-        told = fold(" ".join((item.id, item.text, item.document, item.article or "", row.answer.text if row.answer else "")))
+        told = fold(
+            " ".join((item.id, item.text, item.document, item.article or "", row.answer.text if row.answer else ""))
+        )
         return all(word in told for word in fold(self.texte).split())
 
 
@@ -79,9 +81,7 @@ def matrix(
 
 
 @router.get("/dossiers/{dossier}/conformite.csv")
-def exported(
-    asked: Annotated[Asked, Depends(page_dossier("read"))], wanted: Annotated[Filter, Depends()]
-) -> Response:
+def exported(asked: Annotated[Asked, Depends(page_dossier("read"))], wanted: Annotated[Filter, Depends()]) -> Response:
     """The same rows for a spreadsheet."""
     rows = rows_of(asked.dossier, tender_of(asked.dossier))
     name = f"conformite-{asked.dossier.root.name}.csv"
@@ -117,5 +117,5 @@ def as_csv(rows: Sequence[Compliance]) -> str:
 
 
 def inert(cell: str) -> str:
-    """A cell no spreadsheet takes for a formula: an apostrophe goes before what would begin one (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@")) or cell[:1] in "\t\r\n" and cell else cell
+    """A cell no spreadsheet takes for a formula: an apostrophe before what would begin one (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@")) or (cell[:1] in "\t\r\n" and cell) else cell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query
 from starlette.requests import Request
@@ -102,7 +102,11 @@ def complements(request: Request, number: str, asked: Reader) -> Response:
     """The tables and diagrams of the section, apart: they need the whole document put together."""
     found = exhibits(run.memoire_of(asked.dossier), _drafted(asked, number))
     return render(
-        request, "section_exhibits.html.jinja", **in_dossier(asked, "plan"), number=number, exhibits=found,
+        request,
+        "section_exhibits.html.jinja",
+        **in_dossier(asked, "plan"),
+        number=number,
+        exhibits=found,
         whole=not is_fragment(request),
     )
 
