@@ -11,11 +11,13 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api import openapi
+from api import oidc, openapi
+from api.access import SignInNeeded
 from api.limits import guarded
 from api.metrics import measured
 from api.pages.assembly import router as pages
 from api.pages.errors import error_page
+from api.pages.signin import to_sign_in
 from api.problems import MEDIA_TYPE, NotFound, Problem, Refusal, fields_of, invalid, problem_of
 from api.routes import documents, dossiers, evaluation, jobs, reviews, search, sections, system, tender, users
 from api.server import Server
@@ -31,6 +33,8 @@ def create_app(server: Server) -> FastAPI:
     for module in (system, users, dossiers, tender, search, sections, jobs, documents, reviews, evaluation):
         app.include_router(module.router)
     app.include_router(pages)
+    if server.settings.serve.oidc_issuer:
+        app.mount(oidc.PATH, oidc.application(server))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     openapi.describe(app)
     _answer_errors(app)
@@ -41,6 +45,7 @@ def create_app(server: Server) -> FastAPI:
 
 def _answer_errors(app: FastAPI) -> None:
     """Every refusal as problem details to programs, as a page to people."""
+    app.add_exception_handler(SignInNeeded, to_sign_in)
 
     @app.exception_handler(MemoireError)
     def refused(request: Request, error: MemoireError) -> Response:

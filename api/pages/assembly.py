@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api import oidc
 from api.pages import (
     buyer,
     compliance,
