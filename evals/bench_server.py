@@ -35,7 +35,7 @@ from api.server import STATE
 from pipeline.settings import ROOT
 
 CORPUS = ROOT / "corpus"
-MODELS = ("qwen2.5-0.5b-instruct-q4_k_m", "qwen2.5-coder-1.5b-instruct-q4_k_m")
+MODELS = ("qwen2.5-coder-0.5b-instruct-q4_k_m", "qwen2.5-coder-1.5b-instruct-q4_k_m")
 RATE = 20.0
 """Requests a second."""
 TARGET = 0.1

@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.conftest import CORPUS
 
 CHROMIUM = shutil.which("chromium")
-MODEL = "qwen2.5-0.5b-instruct-q4_k_m"
+MODEL = "qwen2.5-coder-0.5b-instruct-q4_k_m"
 WIDTHS = {"large": (1280, 900), "etroit": (390, 844)}
 SECTION = "4.3"
 pytestmark = [pytest.mark.weights, pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
