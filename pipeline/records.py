@@ -371,6 +371,14 @@ class Paragraph(Record):
     """A table that a person added, its header first; it then has no sentences."""
 
 
+class Lock(Record):
+    """A section that a person keeps for themselves: nothing drafts it, and nobody else writes it."""
+
+    by: str
+    when: str
+    """ISO 8601, with its time zone."""
+
+
 class Answer(Record):
     """How a section answers a requirement: by a paragraph of it, by a sentence of the library word for word, or not."""
 
@@ -469,6 +477,41 @@ class Section(Record):
     """Settings of drafting, retrieval and model it was made with, by group."""
     accepted: Acceptance | None = None
     """``None`` while it is the machine's draft."""
+
+
+SectionStatus = Literal["empty", "drafted", "edited", "validated"]
+"""Nothing yet; the machine's draft; a person's text; a person's text that somebody answers for."""
+
+
+class SectionState(Record):
+    """Where a heading of the plan stands, for those who follow the work."""
+
+    number: str
+    """The heading's name."""
+    title: str
+    level: int
+    points: int
+    """Points of the plan it must answer; 0 where it is only a title above others."""
+    covered: int
+    """Of these, how many have an answer, a sentence or a table; whether its sources bear it is measured by ``eval``."""
+    gaps: int
+    """Questions left open in it."""
+    findings: int
+    """What checks and readers say of it, open questions apart."""
+    words: int
+    """Of its sentences and tables."""
+    status: SectionStatus
+    locked_by: str | None = None
+    accepted_by: str | None = None
+    """Who handed its text in; ``None`` where nobody did or they did not say."""
+    validated_by: str | None = None
+    weight: float | None = None
+    """Share of the award criteria, in [0, 1], that its points carry, and those of the headings under it: a criterion is
+    shared by the points of the chapter it pays. ``None`` where no weighted criterion pays its chapter."""
+    proposed: bool = False
+    """Whether a new draft stands beside a person's text."""
+    updated: str | None = None
+    """When its text was last written, ISO 8601 in UTC; ``None`` where there is none."""
 
 
 class TableRow(Record):

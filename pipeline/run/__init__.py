@@ -8,6 +8,7 @@ from pipeline.run.models import load_embedder, load_model, load_reranker
 from pipeline.run.reading import Reading, read_dossier
 from pipeline.run.reviewing import Taken, accept_dossier, review_dossier, track_changes
 from pipeline.run.scoring import acceptance, evaluate_document, evaluate_dossier, trend
+from pipeline.run.states import section_states
 
 __all__ = [
     "FRAME_PIECES",
@@ -41,6 +42,7 @@ __all__ = [
     "rendered",
     "review_dossier",
     "search_dossier",
+    "section_states",
     "track_changes",
     "trend",
 ]
