@@ -379,6 +379,23 @@ class Lock(Record):
     """ISO 8601, with its time zone."""
 
 
+class VersionInfo(Record):
+    """What tells a version of a section from the others."""
+
+    id: str
+    """« actuelle », « proposee » (a draft beside a person's text), or the name under which it was kept."""
+    when: str | None
+    """When it was written, ISO 8601; ``None`` where nothing tells."""
+    by: str | None
+    """Who handed it in; ``None`` for the machine's drafts, and where they did not say."""
+    model: str
+    """What drafted it at first; empty where a person wrote it all."""
+    words: int
+    accepted: bool
+    """Whether it is a person's text."""
+    validated_by: str | None = None
+
+
 class Answer(Record):
     """How a section answers a requirement: by a paragraph of it, by a sentence of the library word for word, or not."""
 
@@ -436,9 +453,9 @@ class Acceptance(Record):
     when: str
     """ISO 8601, with its time zone."""
     file: str
-    """Name of the Word document it comes from."""
+    """Name of the Word document it comes from; empty where it was typed, or a version was taken back."""
     sha256: str
-    """Of that document."""
+    """Of that document, or of the text typed; empty where a version was taken back."""
     verdicts: dict[ReviewVerdict, int]
     """Paragraphs by what became of them since the last machine draft; a verdict nobody gave is left out."""
     words_kept: float | None
@@ -512,6 +529,23 @@ class SectionState(Record):
     """Whether a new draft stands beside a person's text."""
     updated: str | None = None
     """When its text was last written, ISO 8601 in UTC; ``None`` where there is none."""
+
+
+def unwritten(brief: SectionBrief) -> Section:
+    """A section of which nothing is written."""
+    return Section(
+        number=brief.number,
+        title=brief.title,
+        brief=brief,
+        paragraphs=(),
+        passages=(),
+        model="",
+        model_sha256="",
+        prompt_sha256="",
+        inputs_sha256="",
+        seconds=0,
+        tokens=0,
+    )
 
 
 class TableRow(Record):
