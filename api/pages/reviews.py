@@ -115,7 +115,7 @@ def accept(
     server: AtServer,
     scope: Annotated[str, Form()] = "chosen",
     section: Annotated[list[str] | None, Form()] = None,
-    validate: Annotated[bool, Form()] = False,
+    validated: Annotated[bool, Form()] = False,
     keep: Annotated[bool, Form()] = False,
 ) -> Response:
     """Take the sections chosen, or all, back into the dossier, and tell what was taken."""
@@ -129,14 +129,14 @@ def accept(
     settings = load_settings(asked.dossier.root)
     try:
         taken = run.accept_dossier(
-            asked.dossier, path, chosen, by=asked.caller.user, validate=validate, keep=keep, settings=settings
+            asked.dossier, path, chosen, by=asked.caller.user, validate=validated, keep=keep, settings=settings
         )
     except MemoireError as error:
         return _review(request, asked, item, 409, error=line(error), chosen=chosen)
     name = asked.dossier.root.name
     server.journal.note(asked.caller.user, "accept", dossier=name, sections=[s.number for s in taken.sections])
     return render(
-        request, "review_taken.html.jinja", **in_dossier(asked, "relecture"), item=item, taken=taken, validate=validate
+        request, "review_taken.html.jinja", **in_dossier(asked, "relecture"), item=item, taken=taken
     )
 
 
