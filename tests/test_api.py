@@ -4,7 +4,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from pipeline import run
+from api.server import create_server
+from pipeline import run, settings
 from pipeline.workspace import create
 from tests.conftest import CORPUS
 
@@ -14,7 +15,7 @@ def client(tmp_path: Path) -> TestClient:
     dossier, _ = create(tmp_path / "slh", [CORPUS / "dce" / "rc.pdf"], [])
     run.read_dossier(dossier)
     create(tmp_path / "neuf", [CORPUS / "dce" / "rc.pdf"], [])
-    return TestClient(create_app(tmp_path))
+    return TestClient(create_app(create_server(tmp_path, [], settings.load())))
 
 
 def test_health_and_list(client: TestClient) -> None:

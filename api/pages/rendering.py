@@ -12,7 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from api.access import Caller, session_of
 from api.pages import typography
+from api.pages.head import head_of
+from api.server import server_of
 from pipeline.french import join_french, typeset
 
 SAID = "memoire_dit"
@@ -58,17 +61,20 @@ def is_fragment(request: Request) -> bool:
 
 
 def render(request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """A page. Templates have ``caller``, ``csrf``, ``said``, ``here`` and ``today`` besides what is given; whoever is
-    signed in is read from ``request.state``, where :func:`api.access.by_session` puts it."""
+    """A page. Templates have ``caller``, ``csrf``, ``said``, ``here`` and ``today`` besides what is given; with
+    ``asked``, ``dossier`` too (id, title, role, may)."""
     whole = not is_fragment(request)
+    session = session_of(server_of(request).identity, request)
     said = unquote(request.cookies.get(SAID, "")) if whole else ""
     shared: dict[str, Any] = {
-        "caller": getattr(request.state, "caller", None),
-        "csrf": getattr(request.state, "csrf", ""),
+        "caller": Caller(session.user.name, session.user.admin) if session else None,
+        "csrf": session.csrf if session else "",
         "said": said[:300],
         "here": request.url.path,
         "today": dt.date.today(),
     }
+    if "asked" in context:
+        shared["dossier"] = head_of(context["asked"])
     response = HTMLResponse(_ENVIRONMENT.get_template(template).render(shared | context), status)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "HX-Request"

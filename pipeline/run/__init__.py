@@ -6,7 +6,7 @@ from pipeline.run.handing import FRAME_PIECES, Packed, fill_frames, frames_of, p
 from pipeline.run.indexing import Indexed, index_dossier, library_of, load_index, search_dossier
 from pipeline.run.models import load_embedder, load_model, load_reranker
 from pipeline.run.reading import Reading, read_dossier
-from pipeline.run.reviewing import Taken, accept_dossier, review_dossier, track_changes
+from pipeline.run.reviewing import KeptReview, Taken, accept_dossier, keep_review, review_dossier, track_changes
 from pipeline.run.scoring import acceptance, evaluate_document, evaluate_dossier, trend
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Exported",
     "Format",
     "Indexed",
+    "KeptReview",
     "Packed",
     "Reading",
     "Taken",
@@ -30,6 +31,7 @@ __all__ = [
     "fill_frames",
     "frames_of",
     "index_dossier",
+    "keep_review",
     "library_of",
     "load_embedder",
     "load_index",

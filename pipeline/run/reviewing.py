@@ -29,9 +29,22 @@ from pipeline.settings import Settings
 from pipeline.workspace import Dossier, machine_draft, read_consultation, read_draft, write_accepted
 
 
+@dataclass(frozen=True)
+class KeptReview:
+    """A comparison, and where it is kept."""
+
+    review: Review
+    path: Path
+
+
 def review_dossier(dossier: Dossier, human: Path, settings: Settings | None = None) -> Review:
     """Compare the document as it would be exported with what people made of it; kept in the dossier's reviews/. The day
     on the cover is not compared: it is the export's."""
+    return keep_review(dossier, human, settings).review
+
+
+def keep_review(dossier: Dossier, human: Path, settings: Settings | None = None) -> KeptReview:
+    """The same, with its file."""
     theirs = human_document(human)
     memoire = memoire_of(dossier)
     ours, _ = read_docx(to_docx(memoire, layout_of(dossier, settings or Settings())), "export")
@@ -39,7 +52,7 @@ def review_dossier(dossier: Dossier, human: Path, settings: Settings | None = No
     path = dossier.root / "reviews" / f"{dt.datetime.now():%Y%m%d-%H%M%S}-{human.stem}.json"
     weights.write_whole(path, found.model_dump_json(indent=1))
     dossier.note("review", file=path.name, human=human.name, acceptance=found.acceptance)
-    return found
+    return KeptReview(found, path)
 
 
 def _undated(blocks: Sequence[Block]) -> list[Block]:
