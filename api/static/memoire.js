@@ -96,3 +96,8 @@ document.addEventListener("click", (event) => {
   document.querySelectorAll("a.shown").forEach((other) => other.classList.remove("shown"));
   link.classList.add("shown");
 }, true);
+document.addEventListener("htmx:afterSwap", (event) => {
+  const extract = event.target.closest("#source")?.querySelector(".extract");
+  const mark = extract?.querySelector("mark");
+  if (mark) extract.scrollTop = mark.offsetTop - extract.offsetTop - extract.clientHeight / 4;
+});
