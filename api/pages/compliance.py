@@ -46,9 +46,8 @@ class Filter:
         if not self.texte.strip():
             return True
         item = row.requirement
-        told = fold(
-            " ".join((item.id, item.text, item.document, item.article or "", row.answer.text if row.answer else ""))
-        )
+        said = row.answer.text if row.answer else ""
+        told = fold(" ".join((item.id, item.text, item.document, item.article or "", said)))
         return all(word in told for word in fold(self.texte).split())
 
 
@@ -117,5 +116,5 @@ def as_csv(rows: Sequence[Compliance]) -> str:
 
 
 def inert(cell: str) -> str:
-    """A cell no spreadsheet takes for a formula: an apostrophe goes before what would begin one (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@")) or (cell[:1] in "\t\r\n" and cell) else cell
+    """A cell no spreadsheet takes for a formula: an apostrophe goes before one (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@")) or cell.startswith(("\t", "\r")) else cell

@@ -18,7 +18,7 @@ from api.pages.working import asked_for, shown, stamp
 from api.problems import NotFound
 from api.server import Server, server_of
 from pipeline import run
-from pipeline.records import PlanNode, SectionState
+from pipeline.records import PlanNode, SectionState, Tender
 
 router = APIRouter(include_in_schema=False)
 

@@ -25,7 +25,7 @@ from pipeline import run
 from pipeline.errors import MemoireError
 from pipeline.export.text import VERDICTS, review_notes, review_totals
 from pipeline.french import fold
-from pipeline.records import ReviewedSection
+from pipeline.records import ReviewedSection, Tender
 from pipeline.settings import load as load_settings
 from pipeline.workspace import read_draft
 

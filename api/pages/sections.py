@@ -233,7 +233,8 @@ def unlock(request: Request, number: str, asked: Writer, server: AtServer) -> Re
     """Unlock it."""
     told = "La section n’est plus verrouillée."
     return _done(
-        request, asked, server, number, "unlock", told, lambda: run.unlock_section(asked.dossier, number, asked.caller.user)
+        request, asked, server, number, "unlock", told,
+        lambda: run.unlock_section(asked.dossier, number, asked.caller.user),
     )  # fmt: skip
 
 
