@@ -59,6 +59,11 @@ class Asked:
         """Whether the caller's role allows it: what a page shows or hides."""
         return permission in _MAY[self.role]
 
+    def must(self, permission: Permission) -> None:
+        """Raises Forbidden where it does not."""
+        if not self.may(permission):
+            raise Forbidden("Votre rôle dans ce dossier ne le permet pas", remedy="Voyez avec qui l’administre.")
+
 
 class SignInNeeded(Refusal):
     """Nobody is signed in: the page to do it comes first."""
@@ -171,8 +176,7 @@ def _asked(server: Server, name: str, caller: Caller, permission: Permission) ->
     if granted is None or not is_dossier(server, name):
         raise NotFound("Ce dossier n’existe pas, ou ne vous est pas ouvert")
     asked = Asked(Dossier(server.root / name), caller, granted)
-    if not asked.may(permission):
-        raise Forbidden("Votre rôle dans ce dossier ne le permet pas", remedy="Voyez avec qui l’administre.")
+    asked.must(permission)
     return asked
 
 

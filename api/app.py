@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api import openapi
+from api import oidc, openapi
+from api.access import SignInNeeded
 from api.limits import guarded
 from api.metrics import measured
-from api.pages import router as pages
-from api.pages import error_page
+from api.pages.assembly import router as pages
+from api.pages.errors import error_page
+from api.pages.signin import to_sign_in
 from api.problems import MEDIA_TYPE, NotFound, Problem, Refusal, fields_of, invalid, problem_of
-from api.routes import dossiers, documents, evaluation, jobs, reviews, search, sections, system, tender, users
+from api.routes import documents, dossiers, evaluation, jobs, reviews, search, sections, system, tender, users
 from api.server import Server
 from pipeline.errors import MemoireError
 
@@ -33,6 +33,8 @@ def create_app(server: Server) -> FastAPI:
     for module in (system, users, dossiers, tender, search, sections, jobs, documents, reviews, evaluation):
         app.include_router(module.router)
     app.include_router(pages)
+    if server.settings.serve.oidc_issuer:
+        app.mount(oidc.PATH, oidc.application(server))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     openapi.describe(app)
     _answer_errors(app)
@@ -43,6 +45,7 @@ def create_app(server: Server) -> FastAPI:
 
 def _answer_errors(app: FastAPI) -> None:
     """Every refusal as problem details to programs, as a page to people."""
+    app.add_exception_handler(SignInNeeded, to_sign_in)
 
     @app.exception_handler(MemoireError)
     def refused(request: Request, error: MemoireError) -> Response:
@@ -73,6 +76,6 @@ def _answer_errors(app: FastAPI) -> None:
 
 
 def _told(request: Request, problem: Problem, headers: dict[str, str]) -> Response:
-    if request.url.path.startswith(("/v1/", "/health", "/ready", "/metrics")):
+    if request.url.path.startswith(("/v1", "/health", "/ready", "/metrics")):
         return JSONResponse(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
     return error_page(request, problem, headers)

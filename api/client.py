@@ -1,6 +1,6 @@
 """A small Python client of the API: `Client("http://127.0.0.1:8000", key)`; the README shows it at work.
 
-Every refusal of the server is raised as :class:`Refused`, with its stable code and its French sentence.
+Every refusal of the server is raised as :class:`RefusedError`, with its stable code and its French sentence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import httpx
 FINAL = ("done", "failed", "cancelled")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The server said no: ``status``, ``code`` (stable) and ``problem`` (RFC 9457, as sent)."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
@@ -29,7 +29,9 @@ class Refused(Exception):
 class Client:
     """One server, one key. Methods return what the API's JSON says, as it says it."""
 
-    def __init__(self, url: str, key: str, *, timeout: float = 60.0, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, key: str, *, timeout: float = 60.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
         """``timeout`` in seconds, of a request; jobs are waited for with :meth:`wait`."""
         headers = {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport, trust_env=False)
@@ -47,7 +49,7 @@ class Client:
         return self._json("GET", "/v1/dossiers")  # type: ignore[no-any-return]
 
     def create(self, name: str, files: Sequence[Path]) -> dict[str, Any]:
-        """A new dossier from the buyer's files or a ZIP of them: ``{"id", "job", "left_out"}``; its reading has begun."""
+        """A new dossier from the buyer's files or a ZIP of them, being read: ``{"id", "job", "left_out"}``."""
         return self._send("/v1/dossiers", files, "files", {"name": name})
 
     def dossier(self, dossier: str) -> dict[str, Any]:
@@ -160,5 +162,5 @@ class Client:
     def _checked(answer: httpx.Response) -> httpx.Response:
         if answer.is_error:
             told = answer.headers.get("content-type", "").startswith("application/problem+json")
-            raise Refused(answer.status_code, answer.json() if told else {})
+            raise RefusedError(answer.status_code, answer.json() if told else {})
         return answer

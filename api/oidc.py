@@ -23,7 +23,8 @@ from api.server import Server
 from pipeline.errors import SettingsError
 
 PATH = f"{HERE}/oidc"
-"""Where :func:`application` is mounted; the provider is told ``https://…/connexion/oidc/retour``."""
+"""Where :func:`application` is mounted: people leave by ``/aller`` and come back by ``/retour``, which the provider
+must know as ``https://…/connexion/oidc/retour``."""
 _COOKIE = "memoire-oidc"
 _MINUTES = 10
 """For signing in at the provider."""
@@ -94,7 +95,7 @@ def application(server: Server) -> ASGIApp:
     def kept(https: bool) -> ASGIApp:
         """The state, nonce and PKCE verifier go into a signed cookie, for as long as this process lives. Lax: it must
         come back with the provider's redirection."""
-        routes = Router([Route("/", start), Route("/retour", back)], redirect_slashes=False)
+        routes = Router([Route("/aller", start), Route("/retour", back)])
         return SessionMiddleware(
             routes, secret, _COOKIE, max_age=_MINUTES * 60, path=PATH, same_site="lax", https_only=https
         )
@@ -103,8 +104,6 @@ def application(server: Server) -> ASGIApp:
     by_scheme = {https: kept(https) for https in (False, True)}
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == PATH:  # mounted, « /connexion/oidc » is its root
-            scope["path"] += "/"
         await by_scheme[scope.get("scheme") == "https"](scope, receive, send)
 
     return answer

@@ -151,7 +151,12 @@ def problem_of(error: MemoireError) -> Problem:
         status, code = found or ((503, "a-reessayer") if error.retryable else (409, "refuse"))
     fields = [FieldProblem(field=error.field, message=error.what)] if isinstance(error, Invalid) and error.field else []
     return Problem(
-        type=f"urn:memoire:probleme:{code}", title=error.what, status=status, detail=_without_paths(error), code=code, errors=fields
+        type=f"urn:memoire:probleme:{code}",
+        title=error.what,
+        status=status,
+        detail=_without_paths(error),
+        code=code,
+        errors=fields,
     )
 
 

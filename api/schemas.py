@@ -200,7 +200,7 @@ class ReviewInfo(BaseModel):
     id: str = Field(examples=["20261122-101500-memoire-relu"])
     human: str
     """Name of the Word document that was sent."""
-    when: dt.datetime
+    when: str
     acceptance: float | None
     """Share of the generated words in paragraphs kept as they were."""
 

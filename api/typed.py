@@ -24,7 +24,9 @@ class TypedRoute(APIRoute):
         async def checked(request: Request) -> Response:
             given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if given != wanted:
-                raise WrongType("Ce type de contenu n’est pas accepté", where=given or "aucun", remedy=f"Envoyez {wanted}.")
+                raise WrongType(
+                    "Ce type de contenu n’est pas accepté", where=given or "aucun", remedy=f"Envoyez {wanted}."
+                )
             return await handler(request)
 
         return checked

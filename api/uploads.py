@@ -38,7 +38,7 @@ def _cut(text: str, most: int) -> str:
 
 @contextmanager
 def received(server: Server, files: Sequence[UploadFile], field: str = "files") -> Iterator[list[Path]]:
-    """The files on disk, for as long as the block lasts; two of one name stay two. Raises Invalid where none is sent."""
+    """The files on disk, while the block lasts; two of one name stay two. Raises Invalid where none is sent."""
     sent = [file for file in files if file.filename]
     if not sent:
         raise Invalid("Aucun fichier n’a été envoyé", remedy="Choisissez au moins un fichier.", field=field)

@@ -43,6 +43,10 @@ SILENT = 5.0
 """Seconds before a queue that does not answer is asked again."""
 
 
+LOCK = "worker.lock"
+"""Held by the worker for as long as it lives."""
+
+
 def run_worker(root: Path, settings: Settings, *, work: str = WORK, parent: Connection | None = None) -> None:
     """Work until SIGTERM, SIGINT (raises KeyboardInterrupt), or the end of ``parent``, a pipe that whoever began this
     process holds open.
@@ -51,11 +55,24 @@ def run_worker(root: Path, settings: Settings, *, work: str = WORK, parent: Conn
     """
     state = root / ".serveur"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(state / "worker.lock", root):
+    with _alone(state / LOCK, root):
         jobs = Jobs(state, settings.serve.queue)
         with contextlib.closing(jobs):
             jobs.recover()
             _Worker(root, jobs, settings.serve.workers, work, parent).run()
+
+
+def at_work(state: Path) -> bool:
+    """Whether a worker does the jobs of the server whose folder ``state`` is."""
+    path = state / LOCK
+    if not path.is_file():
+        return False
+    with path.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextlib.contextmanager

@@ -40,7 +40,9 @@ def buyer(request: Request, asked: Reader, server: Shared) -> Response:
     """Everything that was read."""
     tender = tender_of(asked.dossier)
     if tender is None:
-        return render(request, "acheteur_vide.html.jinja", asked=asked, jobs=server.jobs.active(asked.dossier.root.name))
+        return render(
+            request, "acheteur_vide.html.jinja", asked=asked, jobs=server.jobs.active(asked.dossier.root.name)
+        )
     documents = documents_of(asked.dossier)
     return render(
         request,

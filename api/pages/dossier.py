@@ -144,7 +144,9 @@ def chapters(asked: Asked, tender: Tender) -> list[Chapter]:
             groups.append((node, []))
         groups[-1][1].append(node)
     for head, nodes in groups:
-        mine = [state for node in nodes if (state := states.get(node.name)) and (state.points or state.status != "empty")]
+        mine = [
+            state for node in nodes if (state := states.get(node.name)) and (state.points or state.status != "empty")
+        ]
         found.append(
             Chapter(
                 head,
@@ -179,9 +181,7 @@ def read(request: Request, asked: Writer, server: Shared) -> Response:
 
 
 @router.post("/pieces", dependencies=[Depends(csrf)])
-def add_pieces(
-    request: Request, asked: Writer, server: Shared, files: Annotated[list[UploadFile], File()]
-) -> Response:
+def add_pieces(request: Request, asked: Writer, server: Shared, files: Annotated[list[UploadFile], File()]) -> Response:
     """More of the DCE: kept beside what is there, then read."""
     with received(server, files) as paths:
         told = run.add_files(asked.dossier, paths)
@@ -201,7 +201,11 @@ def piece(asked: Reader, nom: Annotated[str, Query(max_length=500)]) -> FileResp
 
 @router.post("/membres", dependencies=[Depends(csrf)])
 def set_member(
-    request: Request, asked: Manager, server: Shared, user: Annotated[str, Form(max_length=100)], role: Annotated[Role, Form()]
+    request: Request,
+    asked: Manager,
+    server: Shared,
+    user: Annotated[str, Form(max_length=100)],
+    role: Annotated[Role, Form()],
 ) -> Response:
     """Give someone a role in the dossier."""
     if user not in {person.name for person in server.identity.users()}:
@@ -221,4 +225,3 @@ def remove_member(
     server.identity.ungrant(name, user)
     server.journal.note(asked.caller.user, "ungrant", dossier=name, user=user)
     return go(request, f"/dossiers/{name}#membres", f"{user} n’a plus accès au dossier.")
-

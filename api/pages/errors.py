@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,8 +12,8 @@ from api.problems import Problem
 from pipeline.french import typeset
 
 REMEDIES = {
-    403: "Demandez à l’administrateur du dossier de changer votre rôle, ou rechargez la page si elle est restée ouverte "
-    "longtemps.",
+    403: "Demandez à l’administrateur du dossier de changer votre rôle, ou rechargez la page si elle est restée "
+    "ouverte longtemps.",
     404: "L’adresse est peut-être incomplète, ou le dossier n’est pas partagé avec vous.",
     409: "Revenez à la page précédente et rechargez-la : elle montrera l’état présent.",
     413: "Envoyez moins de fichiers à la fois, ou un ZIP plus petit.",
@@ -24,10 +26,10 @@ REMEDIES = {
 """What to do about each status; the sentence of the refusal itself comes before."""
 
 
-def error_page(request: Request, problem: Problem) -> Response:
-    """The page of a refusal."""
+def error_page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
+    """The page of a refusal, with the headers it needs."""
     told = [typeset(problem.detail), *(typeset(f"{item.field} : {item.message}") for item in problem.errors)]
-    return render(
+    page = render(
         request,
         "error.html.jinja",
         problem.status,
@@ -36,3 +38,5 @@ def error_page(request: Request, problem: Problem) -> Response:
         told=list(dict.fromkeys(told)),
         remedy=REMEDIES.get(problem.status, ""),
     )
+    page.headers.update(headers)
+    return page

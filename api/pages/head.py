@@ -32,4 +32,3 @@ def head_of(asked: Asked) -> Head:
         tender = None
     title = (tender.reference or tender.object or name) if tender else name
     return Head(name, title if len(title) <= 80 else f"{title[:79]}…", asked.role, frozenset(filter(asked.may, _ALL)))
-

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Form
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.access import COOKIE, CSRF_FIELD, SignInNeeded, csrf, from_here, same_word, session_of
+from api.pages.rendering import render
 from api.problems import Forbidden
 from api.server import Server, server_of
 
@@ -21,9 +20,6 @@ HERE = "/connexion"
 FORM_COOKIE = "memoire-connexion"
 """Holds the word that the sign-in form carries too, so that nobody is signed in as someone else by another site."""
 REFUSED = "Ce nom et cette clé ne vont pas ensemble, ou la clé n’est plus valable."
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parents[1] / "templates"), autoescape=True, undefined=StrictUndefined
-)
 
 
 @router.get(HERE)
@@ -94,7 +90,10 @@ def begin(
 def sign_in_page(server: Server, request: Request, suite: str, error: str = "", username: str = "") -> HTMLResponse:
     """The form, with a new word; 403 where there is an ``error`` to tell."""
     word = secrets.token_urlsafe(32)
-    text = _TEMPLATES.get_template("connexion.html.jinja").render(
+    answer = render(
+        request,
+        "connexion.html.jinja",
+        403 if error else 200,
         suite=local_path(suite),
         error=error,
         username=username[:64],
@@ -102,7 +101,6 @@ def sign_in_page(server: Server, request: Request, suite: str, error: str = "", 
         csrf_field=CSRF_FIELD,
         oidc=bool(server.settings.serve.oidc_issuer),
     )
-    answer = HTMLResponse(text, 403 if error else 200)
     answer.set_cookie(FORM_COOKIE, word, path=HERE, httponly=True, samesite="strict", secure=_secure(request))
     return answer
 

@@ -25,7 +25,9 @@ Writer = Annotated[Asked, Depends(api_dossier("write"))]
 
 
 @router.get("")
-def dossiers(server: Annotated[Server, Depends(server_of)], caller: Annotated[Caller, Depends(by_key)]) -> list[DossierInfo]:
+def dossiers(
+    server: Annotated[Server, Depends(server_of)], caller: Annotated[Caller, Depends(by_key)]
+) -> list[DossierInfo]:
     """The dossiers the caller may see, the soonest closing first."""
     found = [overview(server, asked, dt.date.today()) for asked in visible(server, caller)]
     return sorted(found, key=lambda item: (item.closing is None, item.closing or "", item.id))

@@ -13,7 +13,7 @@ from api.schemas import AnswerSent, LockInfo, SectionText, TakenInfo, TextSent
 from api.server import Server, server_of
 from api.typed import TypedRoute
 from pipeline import run
-from pipeline.records import ReviewedParagraph, Section
+from pipeline.records import ReviewedSection, Section, SectionState, VersionInfo
 from pipeline.workspace import read_consultation, read_draft
 
 router = APIRouter(prefix="/v1/dossiers/{dossier}/sections", tags=["sections"], route_class=TypedRoute)
@@ -25,7 +25,7 @@ Number = Annotated[str, Path(max_length=100, description="As « number » in the
 
 
 @router.get("")
-def sections(asked: Reader) -> list[run.SectionState]:
+def sections(asked: Reader) -> list[SectionState]:
     """The imposed plan in its order, with the state of each section; empty where the buyer imposes none."""
     return run.section_states(asked.dossier)
 
@@ -75,9 +75,7 @@ def put_text(sent: TextSent, server: Shared, asked: Writer, number: Number) -> T
 def answer(sent: AnswerSent, server: Shared, asked: Writer, number: Number) -> TakenInfo:
     """Answer a question of the draft (« [À COMPLÉTER : …] »)."""
     _named(asked, number)
-    taken = run.answer_gap(
-        asked.dossier, number, sent.paragraph, sent.answer, by=asked.caller.user, keep=sent.keep
-    )
+    taken = run.answer_gap(asked.dossier, number, sent.paragraph, sent.answer, by=asked.caller.user, keep=sent.keep)
     server.journal.note(asked.caller.user, "answer", dossier=asked.dossier.root.name, section=number, keep=sent.keep)
     return taken_info(taken)
 
@@ -100,12 +98,12 @@ def lock(server: Shared, asked: Reviewer, number: Number) -> LockInfo:
 @router.delete("/{number}/lock", status_code=204)
 def unlock(server: Shared, asked: Writer, number: Number) -> None:
     """Give the section back."""
-    run.unlock_section(asked.dossier, _named(asked, number))
+    run.unlock_section(asked.dossier, _named(asked, number), asked.caller.user)
     server.journal.note(asked.caller.user, "unlock", dossier=asked.dossier.root.name, section=number)
 
 
 @router.get("/{number}/versions")
-def versions(asked: Reader, number: Number) -> list[run.VersionInfo]:
+def versions(asked: Reader, number: Number) -> list[VersionInfo]:
     """What the section was, oldest first; then « proposee », a draft beside a person's text, and « actuelle »."""
     return run.section_versions(asked.dossier, _named(asked, number))
 
@@ -123,11 +121,11 @@ def _known(asked: Asked, number: str, version: str) -> str:
 
 
 @router.get("/{number}/versions/{version}/compare/{other}")
-def compare(asked: Reader, number: Number, version: str, other: str) -> list[ReviewedParagraph]:
+def compare(asked: Reader, number: Number, version: str, other: str) -> ReviewedSection:
     """What changed from one version to another, paragraph by paragraph."""
     _named(asked, number)
     before, after = (_known(asked, number, name) for name in (version, other))
-    return list(run.compare_versions(asked.dossier, number, before, after))
+    return run.compare_versions(asked.dossier, number, before, after)
 
 
 @router.post("/{number}/versions/{version}/restore")

@@ -12,6 +12,7 @@ from api import metrics
 from api.access import Caller, by_key
 from api.schemas import Health, MachineInfo, ModelInfo, Readiness
 from api.server import Server, server_of
+from api.worker import at_work
 from pipeline import machine, weights
 from pipeline.errors import MemoireError
 
@@ -43,7 +44,7 @@ def _missing(server: Server) -> list[str]:
                 found.append(f"Le modèle {name} n’est pas sur cette machine.")
         except MemoireError as error:
             found.append(str(error))
-    if not server.jobs.alive():
+    if not at_work(server.state):
         found.append("Aucun exécutant ne prend les travaux.")
     return found
 
@@ -62,7 +63,9 @@ def description(request: Request, caller: Annotated[Caller, Depends(by_key)]) ->
 
 
 @router.get("/v1/models")
-def models(server: Annotated[Server, Depends(server_of)], caller: Annotated[Caller, Depends(by_key)]) -> list[ModelInfo]:
+def models(
+    server: Annotated[Server, Depends(server_of)], caller: Annotated[Caller, Depends(by_key)]
+) -> list[ModelInfo]:
     """The models this server knows, and which it uses."""
     manifest = weights.load_manifest(server.settings.models.folder)
     used = {server.settings.llm.model, server.settings.embed.model}
