@@ -16,11 +16,11 @@ from api.access import Asked, csrf, page_dossier
 from api.pages.jobs import after
 from api.pages.reading import tender_of
 from api.pages.rendering import go, render
-from api.pages.working import line, shown
+from api.pages.working import asked_for, line, shown
 from api.problems import NotFound, Refusal
-from api.routes.reviews import keep_and_compare, listed_reviews, read_review, read_review_source
-from api.schemas import ReviewInfo
+from api.received import Received, keep_word, received_reviews, review_of, word_of
 from api.server import Server, server_of
+from api.uploads import received_word
 from pipeline import run
 from pipeline.errors import MemoireError
 from pipeline.export.text import VERDICTS, review_notes, review_totals
@@ -51,7 +51,7 @@ def _list(request: Request, asked: Asked, server: Server, error: str = "", statu
         "reviews.html.jinja",
         status,
         asked=asked,
-        reviews=listed_reviews(dossier),
+        reviews=received_reviews(dossier),
         drafted=bool(drafts),
         accepted=[section for section in drafts if section.accepted],
         rates=run.acceptance(dossier),
@@ -65,9 +65,11 @@ def _list(request: Request, asked: Asked, server: Server, error: str = "", statu
 def upload(request: Request, asked: Reviewer, server: AtServer, file: UploadFile) -> Response:
     """Take a Word document in, and have it compared."""
     try:
-        keep_and_compare(server, asked, file)
+        with received_word(server, file) as path:
+            name = keep_word(asked.dossier, path)
     except Refusal as error:
         return _list(request, asked, server, line(error), error.status)
+    asked_for(server, asked, "review", {"file": name})
     return go(request, f"/dossiers/{asked.dossier.root.name}/relecture#travaux")
 
 
@@ -77,15 +79,15 @@ def review(request: Request, review: str, asked: Reader) -> Response:
     return _review(request, asked, _found(asked, review))
 
 
-def _found(asked: Asked, review: str) -> ReviewInfo:
-    found = next((item for item in listed_reviews(asked.dossier) if item.id == review), None)
+def _found(asked: Asked, review: str) -> Received:
+    found = next((item for item in received_reviews(asked.dossier) if item.id == review), None)
     if found is None:
         raise NotFound("Cette relecture n’existe pas", where=review)
     return found
 
 
-def _review(request: Request, asked: Asked, item: ReviewInfo, status: int = 200, **more: Any) -> Response:
-    found = read_review(asked.dossier, item.id)
+def _review(request: Request, asked: Asked, item: Received, status: int = 200, **more: Any) -> Response:
+    found = review_of(asked.dossier, item.id)
     return render(
         request,
         "review.html.jinja",
@@ -97,17 +99,9 @@ def _review(request: Request, asked: Asked, item: ReviewInfo, status: int = 200,
         totals=review_totals(found),
         notes=review_notes,
         renamed=_renamed,
-        word=_word(asked, item) is not None,
+        word=word_of(asked.dossier, item) is not None,
         **{"error": "", "taken": None, "chosen": (), **more},
     )
-
-
-def _word(asked: Asked, item: ReviewInfo) -> Path | None:
-    """The document that was compared, where it was kept."""
-    try:
-        return read_review_source(asked.dossier, item.id)
-    except NotFound:
-        return None
 
 
 def _renamed(section: ReviewedSection) -> bool:
@@ -127,7 +121,9 @@ def accept(
 ) -> Response:
     """Take the sections chosen, or all, back into the dossier, and tell what was taken."""
     item = _found(asked, review)
-    path = read_review_source(asked.dossier, item.id)
+    path = word_of(asked.dossier, item)
+    if path is None:
+        raise NotFound("Le document Word de cette relecture n’est plus là", where=item.human)
     chosen = tuple(section or ()) if scope == "chosen" else ()
     if scope == "chosen" and not chosen:
         return _review(request, asked, item, 422, error="Cochez au moins une section, ou reprenez-les toutes.")
@@ -147,7 +143,9 @@ def accept(
 def tracked(review: str, asked: Reader) -> Response:
     """The same document with each change as a Word revision."""
     item = _found(asked, review)
-    path = read_review_source(asked.dossier, item.id)
+    path = word_of(asked.dossier, item)
+    if path is None:
+        raise NotFound("Le document Word de cette relecture n’est plus là", where=item.human)
     with tempfile.TemporaryDirectory() as folder:
         target = asked.dossier.root / "reviews" / f"{item.id}.suivi.docx"
         if not target.is_file():
