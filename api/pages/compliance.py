@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Asked, page_dossier
-from api.pages import render
-from api.pages.working import in_dossier, tender_of
+from api.pages.reading import tender_of
+from api.pages.rendering import render
 from pipeline.coverage import compliance
 from pipeline.export import CONFORMITY
 from pipeline.french import fold
@@ -46,9 +46,8 @@ class Filter:
         if not self.texte.strip():
             return True
         item = row.requirement
-        told = fold(
-            " ".join((item.id, item.text, item.document, item.article or "", row.answer.text if row.answer else ""))
-        )
+        said = row.answer.text if row.answer else ""
+        told = fold(" ".join((item.id, item.text, item.document, item.article or "", said)))
         return all(word in told for word in fold(self.texte).split())
 
 
@@ -63,13 +62,13 @@ def matrix(
     request: Request, asked: Annotated[Asked, Depends(page_dossier("read"))], wanted: Annotated[Filter, Depends()]
 ) -> Response:
     """The matrix, or what a filter leaves of it."""
-    tender = tender_of(asked.dossier)
+    tender = tender_of(asked.dossier) or Tender()
     rows = rows_of(asked.dossier, tender)
     kept = [row for row in rows if wanted.keeps(row)]
     return render(
         request,
         "compliance.html.jinja",
-        **in_dossier(asked, "conformite"),
+        asked=asked,
         tender=tender,
         rows=kept,
         total=len(rows),
@@ -83,7 +82,7 @@ def matrix(
 @router.get("/dossiers/{dossier}/conformite.csv")
 def exported(asked: Annotated[Asked, Depends(page_dossier("read"))], wanted: Annotated[Filter, Depends()]) -> Response:
     """The same rows for a spreadsheet."""
-    rows = rows_of(asked.dossier, tender_of(asked.dossier))
+    rows = rows_of(asked.dossier, (tender_of(asked.dossier) or Tender()))
     name = f"conformite-{asked.dossier.root.name}.csv"
     return Response(
         as_csv([row for row in rows if wanted.keeps(row)]).encode("utf-8-sig"),
@@ -117,5 +116,5 @@ def as_csv(rows: Sequence[Compliance]) -> str:
 
 
 def inert(cell: str) -> str:
-    """A cell no spreadsheet takes for a formula: an apostrophe before what would begin one (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@")) or (cell[:1] in "\t\r\n" and cell) else cell
+    """A cell no spreadsheet takes for a formula: an apostrophe goes before one (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@")) or cell.startswith(("\t", "\r")) else cell

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from api.access import Asked, csrf, page_dossier
-from api.pages import go, render
 from api.pages.jobs import after
-from api.pages.working import asked_for, in_dossier, shown, tender_of
+from api.pages.reading import tender_of
+from api.pages.rendering import go, render
+from api.pages.working import asked_for, shown
 from api.problems import NotFound
 from api.server import Server, server_of
 from pipeline import run
@@ -59,12 +60,12 @@ def made(dossier: Dossier) -> list[Made]:
 def documents(request: Request, asked: Reader, server: AtServer) -> Response:
     """The screen."""
     dossier = asked.dossier
-    tender = tender_of(dossier)
+    tender = tender_of(dossier) or Tender()
     done = [job for job in server.jobs.listed(dossier.root.name) if job.state == "done"]
     return render(
         request,
         "documents.html.jinja",
-        **in_dossier(asked, "documents"),
+        asked=asked,
         choices=choices(dossier, tender),
         files=made(dossier),
         frames=[path.name for path in run.frames_of(dossier)] if dossier.consultation.is_file() else [],
@@ -94,7 +95,7 @@ def export(
     form: Annotated[Literal["docx", "pdf", "md", "html"], Form()] = "docx",
 ) -> Response:
     """Ask for a document."""
-    if what not in dict(choices(asked.dossier, tender_of(asked.dossier))):
+    if what not in dict(choices(asked.dossier, (tender_of(asked.dossier) or Tender()))):
         raise NotFound("Ce document n’est pas de ce dossier", where=what)
     kind, _, name = what.partition(":")
     params = {

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Asked, csrf, page_dossier
-from api.pages import go, render
 from api.pages.jobs import after
-from api.pages.working import asked_for, in_dossier, shown
+from api.pages.rendering import go, render
+from api.pages.working import asked_for, shown
 from api.problems import NotFound
 from api.server import Server, server_of
 from pipeline import run
@@ -49,7 +49,7 @@ def evaluation(
     return render(
         request,
         "evaluation.html.jinja",
-        **in_dossier(asked, "evaluation"),
+        asked=asked,
         report=last_report(asked.dossier),
         when=_written(path) if path.is_file() else None,
         trend=run.trend(asked.dossier)[-30:],

@@ -11,12 +11,11 @@ from starlette.responses import Response
 
 from api.access import Asked, csrf, page_dossier
 from api.jobs import Job
-from api.pages import go, is_fragment, render
-from api.pages.working import in_dossier
+from api.pages.rendering import go, is_fragment, render
 from api.problems import Forbidden, NotFound
 from api.server import Server, server_of
 
-router = APIRouter(include_in_schema=False, prefix="/dossiers/{dossier}/taches/{job}")
+router = APIRouter(include_in_schema=False, prefix="/dossiers/{dossier}/travaux/{job}")
 Reader = Annotated[Asked, Depends(page_dossier("read"))]
 AtServer = Annotated[Server, Depends(server_of)]
 
@@ -45,10 +44,10 @@ def followed(request: Request, job: str, asked: Reader, server: AtServer) -> Res
     """One job: a page, or the fragment that asks for itself while it runs."""
     found = _job(server, asked, job)
     template = "job_fragment.html.jinja" if is_fragment(request) else "job.html.jinja"
-    return render(request, template, **in_dossier(asked, ""), job=found, after=after)
+    return render(request, template, asked=asked, job=found, after=after)
 
 
-@router.post("/arreter", dependencies=[Depends(csrf)])
+@router.post("/annuler", dependencies=[Depends(csrf)])
 def stop(request: Request, job: str, asked: Reader, server: AtServer) -> Response:
     """Stop a job: whoever asked for it may, and whoever may write here."""
     found = _job(server, asked, job)
@@ -57,7 +56,7 @@ def stop(request: Request, job: str, asked: Reader, server: AtServer) -> Respons
     server.jobs.cancel(asked.dossier.root.name, found.id)
     server.journal.note(asked.caller.user, "cancel", dossier=asked.dossier.root.name, job=found.id)
     said = "L’arrêt est demandé : la phrase en cours se termine."
-    return go(request, f"/dossiers/{asked.dossier.root.name}/taches/{found.id}", said)
+    return go(request, f"/dossiers/{asked.dossier.root.name}/travaux/{found.id}", said)
 
 
 def _job(server: Server, asked: Asked, job: str) -> Job:

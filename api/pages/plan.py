@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Asked, csrf, page_dossier
-from api.pages import go, is_fragment, render
 from api.pages.jobs import after
-from api.pages.working import asked_for, in_dossier, shown, stamp, tender_of
+from api.pages.reading import tender_of
+from api.pages.rendering import go, is_fragment, render
+from api.pages.working import asked_for, shown, stamp
 from api.problems import NotFound
 from api.server import Server, server_of
 from pipeline import run
-from pipeline.records import PlanNode, SectionState
+from pipeline.records import PlanNode, SectionState, Tender
 
 router = APIRouter(include_in_schema=False)
 
@@ -83,11 +84,11 @@ def plan(
     drafting = any(job.kind == "draft" for job in server.jobs.active(asked.dossier.root.name))
     if is_fragment(request) and seen == now and drafting:
         return Response(status_code=204)
-    tender = tender_of(asked.dossier)
+    tender = tender_of(asked.dossier) or Tender()
     return render(
         request,
         "plan_rows.html.jinja" if is_fragment(request) else "plan.html.jinja",
-        **in_dossier(asked, "plan"),
+        asked=asked,
         tender=tender,
         rows=rows_of(tender.plan, run.section_states(asked.dossier)) if tender.plan else [],
         jobs=shown(server, asked.dossier, "draft", "prepare"),
@@ -107,7 +108,7 @@ def draft(
     force: Annotated[bool, Form()] = False,
 ) -> Response:
     """Ask for a section, a chapter, or all."""
-    if section and section not in {node.name for node in tender_of(asked.dossier).plan}:
+    if section and section not in {node.name for node in (tender_of(asked.dossier) or Tender()).plan}:
         raise NotFound("Cette section n’est pas dans le plan", where=section)
     params = {"sections": [section] if section else [], "force": force, "instruction": instruction.strip()}
     asked_for(server, asked, "draft", params)

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Asked, csrf, page_dossier
-from api.pages import go, render
 from api.pages.jobs import after
-from api.pages.working import asked_for, in_dossier, line, shown, tender_of
+from api.pages.reading import tender_of
+from api.pages.rendering import go, render
+from api.pages.working import asked_for, line, shown
 from api.problems import NotFound, Refusal
 from api.received import Received, keep_word, received_reviews, review_of, word_of
 from api.server import Server, server_of
@@ -24,7 +25,7 @@ from pipeline import run
 from pipeline.errors import MemoireError
 from pipeline.export.text import VERDICTS, review_notes, review_totals
 from pipeline.french import fold
-from pipeline.records import ReviewedSection
+from pipeline.records import ReviewedSection, Tender
 from pipeline.settings import load as load_settings
 from pipeline.workspace import read_draft
 
@@ -43,13 +44,13 @@ def reviews(request: Request, asked: Reader, server: AtServer) -> Response:
 
 def _list(request: Request, asked: Asked, server: Server, error: str = "", status: int = 200) -> Response:
     dossier = asked.dossier
-    tender = tender_of(dossier)
+    tender = tender_of(dossier) or Tender()
     drafts = [section for node in tender.plan if (section := read_draft(dossier, node.name))]
     return render(
         request,
         "reviews.html.jinja",
         status,
-        **in_dossier(asked, "relecture"),
+        asked=asked,
         reviews=received_reviews(dossier),
         drafted=bool(drafts),
         accepted=[section for section in drafts if section.accepted],
@@ -91,7 +92,7 @@ def _review(request: Request, asked: Asked, item: Received, status: int = 200, *
         request,
         "review.html.jinja",
         status,
-        **in_dossier(asked, "relecture"),
+        asked=asked,
         item=item,
         review=found,
         verdicts=VERDICTS,
@@ -115,7 +116,7 @@ def accept(
     server: AtServer,
     scope: Annotated[str, Form()] = "chosen",
     section: Annotated[list[str] | None, Form()] = None,
-    validate: Annotated[bool, Form()] = False,
+    validated: Annotated[bool, Form()] = False,
     keep: Annotated[bool, Form()] = False,
 ) -> Response:
     """Take the sections chosen, or all, back into the dossier, and tell what was taken."""
@@ -129,15 +130,13 @@ def accept(
     settings = load_settings(asked.dossier.root)
     try:
         taken = run.accept_dossier(
-            asked.dossier, path, chosen, by=asked.caller.user, validate=validate, keep=keep, settings=settings
+            asked.dossier, path, chosen, by=asked.caller.user, validate=validated, keep=keep, settings=settings
         )
     except MemoireError as error:
         return _review(request, asked, item, 409, error=line(error), chosen=chosen)
     name = asked.dossier.root.name
     server.journal.note(asked.caller.user, "accept", dossier=name, sections=[s.number for s in taken.sections])
-    return render(
-        request, "review_taken.html.jinja", **in_dossier(asked, "relecture"), item=item, taken=taken, validate=validate
-    )
+    return render(request, "review_taken.html.jinja", asked=asked, item=item, taken=taken)
 
 
 @router.get("/{review}/suivi.docx")

@@ -115,15 +115,8 @@ def view(section: Section, tender: Tender) -> View:
 
 
 def _numbered(section: Section) -> dict[str, Cited]:
-    """Its sources by identifier, numbered in the order they are first cited, as the text to edit has them."""
-    known = {passage.id: passage for passage in section.passages}
-    found: dict[str, Cited] = {}
-    for paragraph in section.paragraphs:
-        for sentence in paragraph.sentences:
-            for name in sentence.passages:
-                if name in known and name not in found:
-                    found[name] = Cited(len(found) + 1, known[name])
-    return found
+    """Its sources by identifier, numbered as in the text to edit."""
+    return {passage.id: Cited(number, passage) for number, passage in enumerate(section.passages, start=1)}
 
 
 def _groups(section: Section, numbered: dict[str, Cited], asked: dict[str, Requirement]) -> Iterator[Group]:

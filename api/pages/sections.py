@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Annotated
 
@@ -11,14 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Asked, csrf, page_dossier
-from api.pages import go, is_fragment, render
-from api.pages.jobs import after
+from api.pages.jobs import after as seen_at
+from api.pages.rendering import go, is_fragment, render
 from api.pages.section_view import exhibits, view
-from api.pages.working import asked_for, in_dossier, line, shown
+from api.pages.sources import KINDS
+from api.pages.working import asked_for, line, shown
 from api.problems import NotFound
 from api.server import Server, server_of
 from pipeline import run
-from pipeline.errors import MemoireError
+from pipeline.errors import MemoireError, StaleTextError
 from pipeline.export.figures import to_png
 from pipeline.outline import briefs_of
 from pipeline.records import PlanNode, Section, Tender
@@ -29,8 +29,8 @@ Reader = Annotated[Asked, Depends(page_dossier("read"))]
 Reviewer = Annotated[Asked, Depends(page_dossier("review"))]
 Writer = Annotated[Asked, Depends(page_dossier("write"))]
 AtServer = Annotated[Server, Depends(server_of)]
-LONGEST = 200_000
-"""Characters of a section's text: some eighty pages."""
+LONGEST = 400_000
+"""Characters of a form; the pipeline refuses a text of half of it with its own words, and the text is not lost."""
 
 
 @router.get("")
@@ -55,7 +55,7 @@ def _page(
         request,
         "section.html.jinja",
         409 if error else 200,
-        **in_dossier(asked, "plan"),
+        asked=asked,
         node=node,
         brief=found.brief if found else briefs.get(number),
         section=found,
@@ -65,7 +65,7 @@ def _page(
         lock=run.section_lock(dossier, number),
         versions=run.section_versions(dossier, number),
         jobs=jobs,
-        after=after,
+        after=seen_at,
         error=error,
         answered=answered or {},
     )
@@ -104,11 +104,23 @@ def complements(request: Request, number: str, asked: Reader) -> Response:
     return render(
         request,
         "section_exhibits.html.jinja",
-        **in_dossier(asked, "plan"),
+        asked=asked,
         number=number,
         exhibits=found,
         whole=not is_fragment(request),
     )
+
+
+@router.get("/sources/{passage}")
+def source_panel(request: Request, number: str, passage: str, asked: Reader) -> Response:
+    """A passage the section cites in the text of its page, to be read beside the section."""
+    found = next((item for item in _drafted(asked, number).passages if item.id == passage), None)
+    if found is None:
+        raise NotFound("Cette section ne cite pas ce passage", where=passage)
+    return render(
+        request, "source_panel.html.jinja", asked=asked, passage=found, view=run.source_of(asked.dossier, found),
+        kinds=KINDS,
+    )  # fmt: skip
 
 
 @router.get("/figures/{place}.png")
@@ -145,10 +157,10 @@ def _editor(
         request,
         "section_edit.html.jinja",
         409 if error or theirs is not None else 200,
-        **in_dossier(asked, "plan"),
+        asked=asked,
         node=_known(tender, number),
         text=text,
-        base=_hash(_text(asked, number)),
+        base=run.draft_sha256(asked.dossier, number),
         theirs=theirs,
         error=error,
         view=view(found, tender) if found else None,
@@ -167,11 +179,11 @@ def write(
 ) -> Response:
     """Take a person's text. Where the section is no longer what they began from, both texts are shown instead."""
     _known(read_consultation(asked.dossier), number)
-    text, now = text.replace("\r\n", "\n"), _text(asked, number)
-    if _hash(now) != base:
-        return _editor(request, asked, number, text, theirs=now)
+    text = text.replace("\r\n", "\n")
     try:
-        taken = run.write_text(asked.dossier, number, text, by=asked.caller.user)
+        taken = run.write_text(asked.dossier, number, text, by=asked.caller.user, base=base)
+    except StaleTextError:
+        return _editor(request, asked, number, text, theirs=_text(asked, number))
     except MemoireError as error:
         return _editor(request, asked, number, text, error=line(error))
     _note(server, asked, "text", number)
@@ -179,10 +191,6 @@ def write(
     if not taken.sections:
         told = "Rien n’a changé : c’était déjà le texte de la section."
     return go(request, _address(asked, number), " ".join([told, *taken.remarks]))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _note(server: Server, asked: Asked, what: str, number: str) -> None:
@@ -225,7 +233,8 @@ def unlock(request: Request, number: str, asked: Writer, server: AtServer) -> Re
     """Unlock it."""
     told = "La section n’est plus verrouillée."
     return _done(
-        request, asked, server, number, "unlock", told, lambda: run.unlock_section(asked.dossier, number)
+        request, asked, server, number, "unlock", told,
+        lambda: run.unlock_section(asked.dossier, number, asked.caller.user),
     )  # fmt: skip
 
 
@@ -265,25 +274,27 @@ def versions(
     number: str,
     asked: Reader,
     a: Annotated[str, Query(max_length=80)] = "",
-    b: Annotated[str, Query(max_length=80)] = "actuelle",
+    b: Annotated[str, Query(max_length=80)] = "",
 ) -> Response:
     """What the section was, and two of its versions side by side: the last two where none is named."""
     node = _known(read_consultation(asked.dossier), number)
     listed = run.section_versions(asked.dossier, number)
     names = [version.id for version in listed]
-    before = a or next((name for name in reversed(names) if name != b), "")
-    if any(name and name not in names for name in (a, b)) and names:
-        raise NotFound("Cette version n’existe pas", where=a if a not in names else b)
-    both = before in names and b in names and before != b
+    unknown = next((name for name in (a, b) if name and name not in names), None)
+    if unknown:
+        raise NotFound("Cette version n’existe pas", where=unknown)
+    after = b or ("proposee" if len(names) == 2 and "proposee" in names else "actuelle")
+    before = a or next((name for name in names if name not in (after, "proposee")), "")
+    both = before in names and after in names and before != after
     return render(
         request,
         "section_versions.html.jinja",
-        **in_dossier(asked, "plan"),
+        asked=asked,
         node=node,
         versions=listed,
         a=before,
-        b=b,
-        compared=run.compare_versions(asked.dossier, number, before, b) if both else None,
+        b=after,
+        compared=run.compare_versions(asked.dossier, number, before, after).paragraphs if both else None,
         lock=run.section_lock(asked.dossier, number),
     )
 

@@ -1,11 +1,10 @@
-"""What the screens of the work share: the dossier's frame, the jobs a page shows, asking for one."""
+"""What the screens of the work share: the jobs a page shows, and asking for one."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from api.access import Asked
@@ -16,32 +15,10 @@ from api.problems import problem_of
 from api.server import Server
 from pipeline.errors import MemoireError
 from pipeline.french import typeset
-from pipeline.records import Tender
-from pipeline.workspace import Dossier, read_consultation
+from pipeline.workspace import Dossier
 
 RECENT = dt.timedelta(minutes=15)
 """How long a page still tells of a job that has ended."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The dossier as the frame of its pages shows it."""
-
-    id: str
-    title: str
-    role: str
-
-
-def in_dossier(asked: Asked, tab: str) -> dict[str, Any]:
-    """What every page of a dossier is given."""
-    name = asked.dossier.root.name
-    title = tender_of(asked.dossier).object or name
-    return {"asked": asked, "dossier": Shown(name, title, asked.role), "tab": tab}
-
-
-def tender_of(dossier: Dossier) -> Tender:
-    """What the buyer imposes; nothing before the first reading."""
-    return read_consultation(dossier) if dossier.consultation.is_file() else Tender()
 
 
 def shown(server: Server, dossier: Dossier, *kinds: Kind) -> list[Job]:
