@@ -58,6 +58,16 @@ def run_worker(root: Path, settings: Settings, *, work: str = WORK, parent: Conn
             _Worker(root, jobs, settings.serve.workers, work, parent).run()
 
 
+def work_beside(root: Path, settings: Settings, parent: Connection) -> None:
+    """The same as a whole process, begun by the server; here, so that it does not load the server's modules."""
+    os.setsid()  # Ctrl-C is for the server, which closes the pipe
+    try:
+        run_worker(root, settings, parent=parent)
+    except MemoireError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
 @contextlib.contextmanager
 def _alone(path: Path, root: Path) -> Iterator[None]:
     with path.open("a") as stream:
