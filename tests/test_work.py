@@ -108,6 +108,10 @@ def test_every_kind_on_the_sample_dossier(dossier: Dossier, told: Told, do: Do) 
     assert report.metrics["weighted_coverage"].value == score["coverage"]
     assert "<html" in (dossier.export / "couverture.html").read_text(encoding="utf-8")
 
+    packed = do("pack", candidate="Ostréane")
+    assert (packed["file"], packed["complete"]) == ("pli.zip", False)
+    assert (dossier.export / packed["page"]).is_file()
+
     filled = do("frames")
     assert filled["files"] == ["cadre-de-prix.xlsx"]
     assert (dossier.export / "cadres" / "cadre-de-prix.xlsx").is_file()
