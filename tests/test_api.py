@@ -296,7 +296,9 @@ def test_reviews_are_listed_read_and_taken_back(served: Served, client: Client) 
     (found,) = client._json("GET", "/v1/dossiers/ecole/reviews")
     assert found["human"] == WORD
     assert client._json("GET", f"/v1/dossiers/ecole/reviews/{found['id']}")["sections"]
-    taken = client._json("POST", f"/v1/dossiers/ecole/reviews/{found['id']}/accept", json={"sections": [served.section]})
+    taken = client._json(
+        "POST", f"/v1/dossiers/ecole/reviews/{found['id']}/accept", json={"sections": [served.section]}
+    )
     assert taken["sections"] + taken["unchanged"] == [served.section]
     document = served.server.root / "ecole" / "reviews" / "recus" / WORD
     assert client.review("ecole", document)["kind"] == "review"

@@ -7,7 +7,7 @@ import csv
 import io
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
@@ -63,7 +63,9 @@ def drafted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(CORPUS / "library" / folder, root / "library" / folder)
     (root / "dossiers").mkdir()
     for name in ("essai", "vide"):
-        made, _ = create(root / "dossiers" / name, [CORPUS / "dce" / "rc.pdf", CORPUS / "dce" / "pf.docx"], [root / "library"])
+        made, _ = create(
+            root / "dossiers" / name, [CORPUS / "dce" / "rc.pdf", CORPUS / "dce" / "pf.docx"], [root / "library"]
+        )
         run.read_dossier(made)
     made, _ = create(root / "dossiers" / "neuf", [CORPUS / "dce" / "rc.pdf"], [root / "library"])
     made = open_dossier(root / "dossiers" / "essai")
@@ -251,7 +253,13 @@ def test_who_may_not_does_not_see_the_form_and_is_refused(desk: Desk, rene: Clie
     assert f"{HOME}/sections/4.4/modifier" not in section
     assert "/reponse" not in section
     assert "/verrou" in section
-    for path in ("plan/rediger", "sections/4.4/texte", "sections/4.4/rediger", "sections/4.4/deverrou", "documents/pli"):
+    for path in (
+        "plan/rediger",
+        "sections/4.4/texte",
+        "sections/4.4/rediger",
+        "sections/4.4/deverrou",
+        "documents/pli",
+    ):
         assert rene.post(f"{HOME}/{path}", {"base": "", "text": "x"}).status_code == 403, path
     assert desk.server.jobs.listed() == []
     stranger = desk.user("autre", None)
@@ -264,7 +272,14 @@ def without_frame(text: str) -> str:
 
 
 def test_a_form_without_the_sessions_word_is_refused(desk: Desk, paul: Client) -> None:
-    for path in ("plan/rediger", "sections/4.4/verrou", "sections/4.4/texte", "relecture", "evaluation", "documents/export"):
+    for path in (
+        "plan/rediger",
+        "sections/4.4/verrou",
+        "sections/4.4/texte",
+        "relecture",
+        "evaluation",
+        "documents/export",
+    ):
         answer = paul.browser.post(f"{HOME}/{path}", data={"_csrf": "autre", "base": "", "text": "x"})
         assert answer.status_code == 403, path
     assert desk.server.jobs.listed() == []
@@ -287,7 +302,12 @@ def test_drafting_is_asked_once_however_often_one_clicks(desk: Desk, paul: Clien
         answer = paul.post(f"{HOME}/plan/rediger", {"section": "2", "instruction": " Plus court. "})
         assert answer.status_code == 303
     (job,) = desk.server.jobs.listed("essai")
-    assert (job.kind, job.by, job.params["sections"], job.params["instruction"]) == ("draft", "paul", ["2"], "Plus court.")
+    assert (job.kind, job.by, job.params["sections"], job.params["instruction"]) == (
+        "draft",
+        "paul",
+        ["2"],
+        "Plus court.",
+    )
     assert paul.post(f"{HOME}/plan/rediger", {"section": "99"}).status_code == 404
     text = paul.page(f"{HOME}/plan")
     assert f'hx-get="{HOME}/travaux/{job.id}"' in text
@@ -662,5 +682,3 @@ def test_what_is_planted_in_texts_names_and_comments_is_inert(desk: Desk, paul: 
     assert seen >= 8, "the texts are shown, as texts"
     panel = paul.get(f"{HOME}/sections/4.4/sources/{passages[0].id}", headers={"HX-Request": "true"})
     assert not Audit(panel.text).faults
-
-
