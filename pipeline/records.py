@@ -126,6 +126,28 @@ class Hit(Record):
     """Cosine between question and passage, both centred (pipeline/index.py), in [-1, 1]."""
 
 
+class SourceView(Record):
+    """A cited passage shown in the text it stands in."""
+
+    kind: SourceKind
+    document: str
+    page: int | None
+    article: str | None
+    before: str
+    """Up to 1,500 characters of the document; empty at its beginning, and where it is not found."""
+    text: str
+    """The exact words of the document; those that were cited where it is not found."""
+    after: str
+    notice: str
+    """Why it is no proof, or an old one, in French; empty elsewhere."""
+    confidential: str
+    """How its client must be called, in French; empty where there is none or it may be named."""
+    found: bool
+    """Whether the index still has it; else the document has changed since it was cited, or is not indexed."""
+    file: str | None
+    """Path of its file, where it is still there and may be given out."""
+
+
 # --- what the buyer imposes --------------------------------------------------------------------------------
 
 
@@ -306,6 +328,16 @@ class Tender(Record):
     links: tuple[Link, ...] = ()
     origins: tuple[Origin, ...] = ()
     """Values that come from a model or a person; all others come from the rules."""
+
+
+class Correction(Record):
+    """What a person changes in a tender."""
+
+    pointer: str
+    """Where, as a JSON pointer (RFC 6901) into ``read --format json``; « /- » after a list is its end."""
+    value: Any = None
+    op: Literal["set", "remove"] = "set"
+    """« remove » takes an item out of its list."""
 
 
 # --- what is drafted ---------------------------------------------------------------------------------------

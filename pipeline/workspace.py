@@ -1,7 +1,7 @@
 """One folder a dossier: everything a tender's answer is made of, readable without the tool.
 
     dossier.yaml        name, where the library is
-    dce/                the buyer's documents, copied
+    dce/                the buyer's documents, copied; in .versions/, those that another of their name replaced
     consultation.yaml   what the buyer imposes; corrected by hand, and then believed
     index/              passages and vectors
     drafts/<number>.json            a drafted section, with its sources
@@ -46,6 +46,8 @@ LAST_READING = ".lecture.json"
 
 _HELD = threading.local()
 """The dossiers whose editing the present thread holds."""
+VERSIONS = ".versions"
+"""Folder of dce/ where documents are kept that others replaced; not read."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's where PyYAML was built with it: it reads a tender ten times faster."""
 _HEADER = """\
@@ -97,7 +99,8 @@ class Dossier:
 
     def dce_files(self) -> list[Path]:
         """The buyer's documents that can be read, sorted by name."""
-        return sorted(path for path in self.dce.rglob("*") if path.is_file() and path.suffix.lower() in SUPPORTED)
+        found = (path for path in self.dce.rglob("*") if path.is_file() and path.suffix.lower() in SUPPORTED)
+        return sorted(path for path in found if VERSIONS not in path.relative_to(self.dce).parts)
 
     @contextlib.contextmanager
     def lock(self, waiting: Callable[[], None] | None = None) -> Iterator[None]:
@@ -181,17 +184,53 @@ def _unpacked(dce: Sequence[Path], folder: Path) -> tuple[list[Path], list[str]]
     return paths, left
 
 
-def _create(root: Path, dce: Sequence[Path], left: list[str], library: Sequence[Path]) -> tuple[Dossier, list[str]]:
+def _readable(paths: Sequence[Path]) -> tuple[list[tuple[Path, str]], list[str]]:
+    """The files that can be read, each with its name in the dossier, and a French line for each other."""
     files = [
         (item, item.name if path.is_file() else item.relative_to(path).as_posix())
-        for path in dce
+        for path in paths
         for item in _files(path)
         if not is_archive(item)
     ]
     kept = [(item, name) for item, name in files if item.suffix.lower() in SUPPORTED]
-    left = left + [
+    return kept, [
         f"{name} : format non lu, laissé de côté." for item, name in files if item.suffix.lower() not in SUPPORTED
     ]
+
+
+def add_pieces(dossier: Dossier, paths: Sequence[Path], folder: Path, now: dt.datetime) -> list[str]:
+    """Copy documents into dce/, archives unpacked in ``folder`` first: a French line a file left out, known already or
+    put in the place of another, which is kept under the time of ``now``."""
+    for path in paths:
+        if not path.exists():
+            raise DossierError("Chemin introuvable", where=path, remedy="Vérifiez-le.")
+    unpacked, left = _unpacked(paths, folder)
+    files, unread = _readable(unpacked)
+    told = [*left, *unread]
+    with dossier.editing():
+        for item, name in files:
+            target, content = dossier.dce / name, item.read_bytes()
+            if target.is_dir() or any(parent.is_file() for parent in target.parents):
+                told.append(f"{name} : un dossier ou un fichier porte déjà ce nom, laissé de côté.")
+                continue
+            before = target.read_bytes() if target.is_file() else None
+            if before == content:
+                told.append(f"{name} : déjà dans le dossier, à l'identique.")
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if before is not None:
+                aside = dossier.dce / VERSIONS / f"{now:%Y%m%dT%H%M%S.%fZ}" / name
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(aside, before)
+                told.append(f"{name} : nouvelle version ; la précédente est gardée.")
+            write_whole(target, content)
+            dossier.note("add", file=name, sha256=hashlib.sha256(content).hexdigest(), replaces=before is not None)
+    return told
+
+
+def _create(root: Path, dce: Sequence[Path], left: list[str], library: Sequence[Path]) -> tuple[Dossier, list[str]]:
+    kept, unread = _readable(dce)
+    left = [*left, *unread]
     if not kept:
         raise DossierError(
             "Aucun document lisible dans le DCE",

@@ -131,7 +131,7 @@ def _take(
     drafted = [item for section in memoire.sections for item in known(section)]
     pairs = paired(drafted, _read(memoire, parts, before, numbered))
     names, remarks = taken(memoire, parts, pairs, wanted)
-    writer = _Writer(memoire, numbered)
+    writer = _Writer(memoire, numbered, typed=found is None)
     sections = []
     for number in (node.name for node in memoire.plan if node.name in names):
         section = writer.section(before[number], pairs[number])
@@ -186,8 +186,9 @@ def _read(
 class _Writer:
     """Writes a person's paragraphs with what the draft knows; one a document."""
 
-    def __init__(self, memoire: Memoire, numbered: Sources) -> None:
-        self._memoire, self._numbered = memoire, numbered
+    def __init__(self, memoire: Memoire, numbered: Sources, *, typed: bool) -> None:
+        """``typed``: every link to a requirement was shown, so that one that is gone was taken out."""
+        self._memoire, self._numbered, self._typed = memoire, numbered, typed
         self.passages = {passage.id: passage for section in memoire.sections for passage in section.passages}
         self._answers = [answer for section in memoire.sections for answer in section.answers if answer.sentence]
         self._requirements = {row.requirement.id: row.requirement.text for row in memoire.compliance}
@@ -234,12 +235,13 @@ class _Writer:
 
     def _answered(self, before: Section, items: Sequence[Pair], paragraphs: Sequence[Paragraph]) -> Iterator[Answer]:
         """What answers a requirement follows its sentence; a changed paragraph answers what its link still names."""
-        found: dict[str, Answer] = {}
+        untouched = {item.told.same for item in items if item.told.same}
+        found = {answer.requirement: answer for answer in before.answers if answer.paragraph in untouched}
         for item, paragraph in zip(items, paragraphs, strict=True):
             kept = {fold_spaces(sentence.text): sentence for sentence in paragraph.sentences}
             wanted = {name: self._requirements[name] for name in item.bare.links}
             for answer in self._answers:
-                if answer.sentence and (answer.requirement in wanted or answer.paragraph):
+                if answer.sentence and (answer.requirement in wanted or (answer.paragraph and not self._typed)):
                     words = fold_spaces(answer.sentence.text)
                     if words in kept or answer.requirement in wanted:
                         wanted[answer.requirement] = words

@@ -1,5 +1,6 @@
 """The whole pipeline on one screen: each function takes a dossier one stage further and leaves its record on disk."""
 
+from pipeline.run.correcting import add_files, correct_tender
 from pipeline.run.document import Exported, Format, export_dossier, memoire_of, rendered
 from pipeline.run.drafting import Choice, Drafted, choose, choose_apart, draft_dossier
 from pipeline.run.editing import (
@@ -19,6 +20,7 @@ from pipeline.run.models import load_embedder, load_model, load_reranker
 from pipeline.run.reading import Reading, read_dossier
 from pipeline.run.reviewing import KeptReview, Taken, accept_dossier, keep_review, review_dossier, track_changes
 from pipeline.run.scoring import acceptance, evaluate_document, evaluate_dossier, trend
+from pipeline.run.sources import source_of
 from pipeline.run.states import section_states
 from pipeline.workspace import draft_sha256, section_lock
 
@@ -35,10 +37,12 @@ __all__ = [
     "Taken",
     "accept_dossier",
     "acceptance",
+    "add_files",
     "answer_gap",
     "choose",
     "choose_apart",
     "compare_versions",
+    "correct_tender",
     "draft_dossier",
     "draft_sha256",
     "evaluate_document",
@@ -65,6 +69,7 @@ __all__ = [
     "section_states",
     "section_version",
     "section_versions",
+    "source_of",
     "text_of",
     "track_changes",
     "trend",
