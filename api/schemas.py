@@ -86,7 +86,8 @@ class FilesAdded(BaseModel):
 class CorrectionSent(_Sent):
     """A value of the reading that a person corrects."""
 
-    op: Literal["replace", "add", "remove"] = "replace"
+    op: Literal["set", "remove"] = "set"
+    """« remove » takes an item out of its list."""
     pointer: str = Field(max_length=300, examples=["/criteria/0/weight"])
     """Where (RFC 6901), in what ``GET …/tender`` returns; ``/-`` at the end of a list."""
     value: Any = Field(default=None, examples=[55])

@@ -105,7 +105,7 @@ async def correct(request: Request, asked: Writer, server: Shared, pointer: Poin
     except ValueError:
         return _form(request, asked, entry, texts, "Un nombre est attendu.")
     if sent.get("retirer"):
-        found = [Correction(op="remove", pointer=pointer, value=None)]
+        found = [Correction(op="remove", pointer=pointer)]
     if found:
         _apply(server, asked, found)
     back = f"/dossiers/{asked.dossier.root.name}/acheteur"
@@ -130,13 +130,13 @@ async def add(request: Request, asked: Writer, server: Shared, group: Annotated[
         "selection_criteria": {"label": text},
         "deliverables": {"code": "", "title": text},
     }.get(group, text)
-    _apply(server, asked, [Correction(op="add", pointer=f"/{group}/-", value=made)])
+    _apply(server, asked, [Correction(pointer=f"/{group}/-", value=made)])
     return go(request, f"/dossiers/{asked.dossier.root.name}/acheteur#{group}", "C’est ajouté : complétez-le.")
 
 
 def _corrections(entry: Entry, texts: dict[str, str]) -> list[Correction]:
     changed = [item for item in entry.inputs if texts[item.pointer].strip().splitlines() != item.value.splitlines()]
-    return [Correction(op="replace", pointer=item.pointer, value=item.parsed(texts[item.pointer])) for item in changed]
+    return [Correction(pointer=item.pointer, value=item.parsed(texts[item.pointer])) for item in changed]
 
 
 def _apply(server: Server, asked: Asked, found: list[Correction]) -> None:
