@@ -263,7 +263,7 @@ def test_from_the_buyer_s_files_to_a_corrected_reading(served: Served, client: C
     with pytest.raises(RefusedError) as wrong:
         client.correct("ecole", "/criteria/0/weight", "beaucoup")
     assert wrong.value.status in (409, 422)
-    who = [entry["who"] for entry in served.server.journal.read("ecole") if entry["what"] == "correct"]
+    who = [entry.who for entry in served.server.journal.read("ecole") if entry.what == "correct"]
     assert who == ["ana"]
 
 
