@@ -7,7 +7,7 @@ import csv
 import io
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
@@ -63,7 +63,9 @@ def drafted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(CORPUS / "library" / folder, root / "library" / folder)
     (root / "dossiers").mkdir()
     for name in ("essai", "vide"):
-        made, _ = create(root / "dossiers" / name, [CORPUS / "dce" / "rc.pdf", CORPUS / "dce" / "pf.docx"], [root / "library"])
+        made, _ = create(
+            root / "dossiers" / name, [CORPUS / "dce" / "rc.pdf", CORPUS / "dce" / "pf.docx"], [root / "library"]
+        )
         run.read_dossier(made)
     made, _ = create(root / "dossiers" / "neuf", [CORPUS / "dce" / "rc.pdf"], [root / "library"])
     made = open_dossier(root / "dossiers" / "essai")
@@ -251,8 +253,14 @@ def test_who_may_not_does_not_see_the_form_and_is_refused(desk: Desk, rene: Clie
     assert f"{HOME}/sections/4.4/modifier" not in section
     assert "/reponse" not in section
     assert "/verrou" in section
-    for path in ("plan/rediger", "sections/4.4/texte", "sections/4.4/rediger", "sections/4.4/deverrou", "documents/pli"):
-        assert rene.post(f"{HOME}/{path}", {"base": "", "text": "x"}).status_code == 403, path
+    for path in (
+        "plan/rediger",
+        "sections/4.4/texte",
+        "sections/4.4/rediger",
+        "sections/4.4/deverrou",
+        "documents/pli",
+    ):
+        assert rene.post(f"{HOME}/{path}").status_code == 403, path
     assert desk.server.jobs.listed() == []
     stranger = desk.user("autre", None)
     for screen in SCREENS:
@@ -264,7 +272,14 @@ def without_frame(text: str) -> str:
 
 
 def test_a_form_without_the_sessions_word_is_refused(desk: Desk, paul: Client) -> None:
-    for path in ("plan/rediger", "sections/4.4/verrou", "sections/4.4/texte", "relecture", "evaluation", "documents/export"):
+    for path in (
+        "plan/rediger",
+        "sections/4.4/verrou",
+        "sections/4.4/texte",
+        "relecture",
+        "evaluation",
+        "documents/export",
+    ):
         answer = paul.browser.post(f"{HOME}/{path}", data={"_csrf": "autre", "base": "", "text": "x"})
         assert answer.status_code == 403, path
     assert desk.server.jobs.listed() == []
@@ -279,7 +294,7 @@ def test_the_plan_tells_where_each_section_stands(paul: Client) -> None:
     row = next(line for line in re.split(r"(?=4\.\d )", " ".join(text.split())) if line.startswith("4.4 "))
     assert "rédigée" in row
     assert "1 sur 2" in row
-    assert "1\u00a0question" in row
+    assert "1 question" in row
 
 
 def test_drafting_is_asked_once_however_often_one_clicks(desk: Desk, paul: Client) -> None:
@@ -287,7 +302,12 @@ def test_drafting_is_asked_once_however_often_one_clicks(desk: Desk, paul: Clien
         answer = paul.post(f"{HOME}/plan/rediger", {"section": "2", "instruction": " Plus court. "})
         assert answer.status_code == 303
     (job,) = desk.server.jobs.listed("essai")
-    assert (job.kind, job.by, job.params["sections"], job.params["instruction"]) == ("draft", "paul", ["2"], "Plus court.")
+    assert (job.kind, job.by, job.params["sections"], job.params["instruction"]) == (
+        "draft",
+        "paul",
+        ["2"],
+        "Plus court.",
+    )
     assert paul.post(f"{HOME}/plan/rediger", {"section": "99"}).status_code == 404
     text = paul.page(f"{HOME}/plan")
     assert f'hx-get="{HOME}/travaux/{job.id}"' in text
@@ -473,14 +493,14 @@ def test_the_matrix_is_filtered_and_exported_for_a_french_spreadsheet(desk: Desk
         return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";"))[1:]
 
     assert len(rows("")) == total
-    filtered = rows("?conformite=open&section=4&texte=astreinte")
+    filtered = rows("?conformite=open&section=4&texte=titulaire")
     assert 0 < len(filtered) < total
     assert {row[8] for row in filtered} == {"À traiter"}
-    assert all(row[6].split(".")[0] == "4" and "astreinte" in f"{row[1]} {row[7]}".lower() for row in filtered)
+    assert all(row[6].split(".")[0] == "4" and "titulaire" in f"{row[1]} {row[7]}".lower() for row in filtered)
     assert len(rows("?conformite=yes")) + len(rows("?conformite=confirm")) + len(rows("?conformite=open")) == total
-    page = paul.page(f"{HOME}/conformite?conformite=open&section=4&texte=astreinte")
+    page = paul.page(f"{HOME}/conformite?conformite=open&section=4&texte=titulaire")
     assert page.count("<tr>") == 1 + len(filtered)
-    assert "conformite.csv?conformite=open&amp;section=4&amp;texte=astreinte" in page
+    assert "conformite.csv?conformite=open&amp;section=4&amp;texte=titulaire" in page
     assert "Aucune exigence" in paul.page(f"{HOME}/conformite?texte=zyzomys")
     assert paul.get(f"{HOME}/conformite?conformite=autre").status_code == 422
 
@@ -662,5 +682,3 @@ def test_what_is_planted_in_texts_names_and_comments_is_inert(desk: Desk, paul: 
     assert seen >= 8, "the texts are shown, as texts"
     panel = paul.get(f"{HOME}/sections/4.4/sources/{passages[0].id}", headers={"HX-Request": "true"})
     assert not Audit(panel.text).faults
-
-
