@@ -178,6 +178,7 @@ class Audit(HTMLParser):
         self.ids: list[str] = []
         self._open: list[str] = []
         self._captions = [0]
+        self._unnamed = False
         self.feed(text)
         self.faults += [f"id twice: {name}" for name in set(self.ids) if self.ids.count(name) > 1]
         for field in self.fields:
@@ -195,8 +196,15 @@ class Audit(HTMLParser):
                 self.faults.append(f"runs: {tag} {name}={value}")
             if name in ("href", "src", "action", "hx-get") and not value.startswith(("/", "#", "?")) and value:
                 self.faults.append(f"leads elsewhere: {tag} {name}={value}")
-        if tag == "style" or (tag == "svg" and "aria-label" not in given and "aria-hidden" not in given):
-            self.faults.append(f"{tag}: {given}")
+        if tag == "style":
+            self.faults.append("a style sheet in the page")
+        if "viewbox" in given and not re.fullmatch(r"[0-9 ]+", given["viewbox"]):
+            self.faults.append(f"unreadable viewBox: {given['viewbox']!r}")
+        if self._open[-1:] == ["svg"] and self._unnamed:
+            self._unnamed = tag != "title"
+            self.faults += [] if tag == "title" else ["svg without a name"]
+        if tag == "svg":
+            self._unnamed = "aria-label" not in given and "aria-hidden" not in given
         if tag == "th" and given.get("scope") not in ("col", "row"):
             self.faults.append(f"th without scope: {given}")
         if tag == "img" and "alt" not in given:
