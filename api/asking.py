@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.access import Asked, Permission
-from api.jobs import Job, Kind
+from api.jobs import Job
+from api.params import Kind
 from api.server import Server
 from pipeline.settings import load as load_settings
 

@@ -211,7 +211,9 @@ def fields_of(found: Sequence[dict[str, object]]) -> list[FieldProblem]:
     told = []
     for error in found:
         place = error["loc"] if isinstance(error["loc"], tuple) else ()
-        name = ".".join(str(part) for part in place[1:]) or str(place[0] if place else "body")
         kind = str(error["type"])
+        name = ".".join(str(part) for part in place[1:]) or str(place[0] if place else "body")
+        if kind.startswith("union_tag"):
+            name = "kind"
         told.append(FieldProblem(field=name, message=_MESSAGES.get(kind, f"Valeur refusée ({kind}).")))
     return told

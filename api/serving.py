@@ -12,15 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import uvicorn
 
 from api.app import create_app
 from api.server import Server, create_server
-from api.worker import run_worker
-from pipeline.errors import MemoireError, SettingsError
+from api.worker import work_beside
+from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 
 Say = Callable[[str], None]
@@ -111,7 +110,7 @@ class _Kept:
         self._watch.start()
 
     def _begin(self) -> None:
-        self._process = self._context.Process(target=_work, args=(*self._given, self._theirs))
+        self._process = self._context.Process(target=work_beside, args=(*self._given, self._theirs))
         self._process.start()
 
     def _keep(self) -> None:
@@ -137,12 +136,3 @@ class _Kept:
         self._process.join(STOPPING)
         self._process.kill()
         self._watch.join()
-
-
-def _work(root: Path, settings: Settings, parent: Connection) -> None:
-    os.setsid()  # Ctrl-C is for the server, which closes the pipe
-    try:
-        run_worker(root, settings, parent=parent)
-    except MemoireError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)

@@ -20,7 +20,6 @@ from pipeline.export.text import report_to_html
 from pipeline.llm import LanguageModel
 from pipeline.outline import chosen
 from pipeline.pack.names import Bidder
-from pipeline.run import Choice
 from pipeline.workspace import Dossier, open_dossier
 
 Result = dict[str, Any]
@@ -51,8 +50,11 @@ def draft(task: Task) -> Result:
     params = DraftParams.model_validate(task.job.params)
     _turn(dossier, task)
     choice = run.choose_apart(dossier, task.settings, params.deliverable, task.tell)
-    sections = _left_to_draft(dossier, task, params, choice)
-    drafted: list[str] = []
+    asked = [brief.number for brief in chosen(choice.briefs, params.sections)]
+    before = _drafted_since(dossier, task.job.started)
+    # what this job drafted before it was interrupted is up to date, but « force » would draft it once more
+    sections = [number for number in asked if not (params.force and number in before)]
+    drafted = [number for number in asked if number in before]
     same: list[str] = []
     if sections:
         work = run.draft_dossier(
@@ -66,8 +68,17 @@ def draft(task: Task) -> Result:
             **({"instruction": params.instruction} if params.instruction else {}),
         )
         for done in work:
-            (same if done.path is None else drafted).append(done.section.number)
+            if done.path is not None:
+                drafted.append(done.section.number)
+            elif done.section.number not in before:
+                same.append(done.section.number)
     return {"drafted": drafted, "up_to_date": same}
+
+
+def _drafted_since(dossier: Dossier, when: str | None) -> set[str]:
+    """The sections that the journal says were drafted after a job first began: no other drafts this dossier then."""
+    lines = dossier.journal() if when else []
+    return {line["section"] for line in lines if line["what"] == "draft" and line["when"] > (when or "")}
 
 
 def _model(task: Task) -> LanguageModel:
@@ -77,17 +88,6 @@ def _model(task: Task) -> LanguageModel:
 
 def _sentences(task: Task, at: Progress) -> None:
     task.tell("rédaction", at.done, at.of)
-
-
-def _left_to_draft(dossier: Dossier, task: Task, params: DraftParams, choice: Choice) -> list[str]:
-    """The sections asked for; of a job that drafts even what is up to date, those it had not drafted when it was
-    interrupted: the journal says them."""
-    asked = [brief.number for brief in chosen(choice.briefs, params.sections)]
-    if not params.force or task.job.started is None:
-        return asked
-    began = task.job.started
-    mine = {line["section"] for line in dossier.journal() if line["what"] == "draft" and line["when"] > began}
-    return [number for number in asked if number not in mine]
 
 
 def export(task: Task) -> Result:

@@ -75,6 +75,16 @@ def at_work(state: Path) -> bool:
     return False
 
 
+def work_beside(root: Path, settings: Settings, parent: Connection) -> None:
+    """The same as a whole process, begun by the server; here, so that it does not load the server's modules."""
+    os.setsid()  # Ctrl-C is for the server, which closes the pipe
+    try:
+        run_worker(root, settings, parent=parent)
+    except MemoireError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
 @contextlib.contextmanager
 def _alone(path: Path, root: Path) -> Iterator[None]:
     with path.open("a") as stream:

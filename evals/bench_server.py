@@ -32,10 +32,11 @@ import numpy as np
 from api.client import Client
 from api.identity import Identity
 from api.server import STATE
+from api.worker import LOCK
 from pipeline.settings import ROOT
 
 CORPUS = ROOT / "corpus"
-MODELS = ("qwen2.5-0.5b-instruct-q4_k_m", "qwen2.5-coder-1.5b-instruct-q4_k_m")
+MODELS = ("qwen2.5-coder-0.5b-instruct-q4_k_m", "qwen2.5-coder-1.5b-instruct-q4_k_m")
 RATE = 20.0
 """Requests a second."""
 TARGET = 0.1
@@ -74,7 +75,7 @@ def _served(root: Path, key: str) -> Iterator[tuple[Client, subprocess.Popen[byt
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "pipeline.cli", "serve", str(root), "--port", str(port)]
+    command = [str(Path(sys.executable).with_name("memoire")), "serve", str(root), "--port", str(port)]
     command += ["--library", str(CORPUS / "library")]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
@@ -188,7 +189,9 @@ def _killed(root: Path, key: str) -> bool:
         while len(list(drafts.glob("*.json"))) < before + 3:
             assert client.job(name, job)["state"] in ("queued", "running"), client.job(name, job)
             time.sleep(0.1)
+        worker = int((root / STATE / LOCK).read_text())
         os.killpg(process.pid, signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
         process.wait()
         landed = len(list(drafts.glob("*.json")))
     with _served(root, key) as (client, _):

@@ -45,3 +45,8 @@ def test_days_to_a_date() -> None:
     assert typography.days_left("2026-11-30", today) == -1
     assert typography.days_left("2026-12", today) is None
     assert typography.days_left(None, today) is None
+
+
+def test_an_object_begins_like_a_sentence() -> None:
+    assert typography.sentence(" la « fourniture » : lot 1") == "La «\u00a0fourniture\u00a0»\u00a0: lot 1"
+    assert typography.sentence("") == ""

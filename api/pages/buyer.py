@@ -16,7 +16,7 @@ from api.pages.rendering import go, is_fragment, render
 from api.problems import Conflict, Invalid, NotFound
 from api.server import Server, server_of
 from pipeline import run
-from pipeline.records import Tender
+from pipeline.records import Correction, Tender
 
 router = APIRouter(prefix="/dossiers/{dossier}/acheteur", include_in_schema=False)
 Reader = Annotated[Asked, Depends(page_dossier("read"))]
@@ -105,7 +105,7 @@ async def correct(request: Request, asked: Writer, server: Shared, pointer: Poin
     except ValueError:
         return _form(request, asked, entry, texts, "Un nombre est attendu.")
     if sent.get("retirer"):
-        found = [run.Correction(op="remove", pointer=pointer, value=None)]
+        found = [Correction(op="remove", pointer=pointer, value=None)]
     if found:
         _apply(server, asked, found)
     back = f"/dossiers/{asked.dossier.root.name}/acheteur"
@@ -130,18 +130,16 @@ async def add(request: Request, asked: Writer, server: Shared, group: Annotated[
         "selection_criteria": {"label": text},
         "deliverables": {"code": "", "title": text},
     }.get(group, text)
-    _apply(server, asked, [run.Correction(op="add", pointer=f"/{group}/-", value=made)])
+    _apply(server, asked, [Correction(op="add", pointer=f"/{group}/-", value=made)])
     return go(request, f"/dossiers/{asked.dossier.root.name}/acheteur#{group}", "C’est ajouté : complétez-le.")
 
 
-def _corrections(entry: Entry, texts: dict[str, str]) -> list[run.Correction]:
+def _corrections(entry: Entry, texts: dict[str, str]) -> list[Correction]:
     changed = [item for item in entry.inputs if texts[item.pointer].strip().splitlines() != item.value.splitlines()]
-    return [
-        run.Correction(op="replace", pointer=item.pointer, value=item.parsed(texts[item.pointer])) for item in changed
-    ]
+    return [Correction(op="replace", pointer=item.pointer, value=item.parsed(texts[item.pointer])) for item in changed]
 
 
-def _apply(server: Server, asked: Asked, found: list[run.Correction]) -> None:
+def _apply(server: Server, asked: Asked, found: list[Correction]) -> None:
     run.correct_tender(asked.dossier, found, asked.caller.user)
     pointers = [item.pointer for item in found]
     server.journal.note(asked.caller.user, "correct", dossier=asked.dossier.root.name, fields=pointers)

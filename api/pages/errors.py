@@ -12,8 +12,7 @@ from api.problems import Problem
 from pipeline.french import typeset
 
 REMEDIES = {
-    403: "Demandez à l’administrateur du dossier de changer votre rôle, ou rechargez la page si elle est restée "
-    "ouverte longtemps.",
+    403: "Demandez un autre rôle à l’administrateur du dossier, ou rechargez la page si elle est restée ouverte.",
     404: "L’adresse est peut-être incomplète, ou le dossier n’est pas partagé avec vous.",
     409: "Revenez à la page précédente et rechargez-la : elle montrera l’état présent.",
     413: "Envoyez moins de fichiers à la fois, ou un ZIP plus petit.",

@@ -31,4 +31,5 @@ def head_of(asked: Asked) -> Head:
     except MemoireError:
         tender = None
     title = (tender.reference or tender.object or name) if tender else name
-    return Head(name, title if len(title) <= 80 else f"{title[:79]}…", asked.role, frozenset(filter(asked.may, _ALL)))
+    may = frozenset(permission for permission in _ALL if asked.may(permission))
+    return Head(name, title if len(title) <= 80 else f"{title[:79]}…", asked.role, may)

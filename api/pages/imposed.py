@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from api.pages import typography
-from api.pages.reading import Found, locate
-from pipeline.records import Criterion, Document, Piece, Record, Tender
+from api.pages.reading import Documents, Found, locate
+from pipeline.records import Criterion, Piece, Record, Tender
 from pipeline.tender.versions import origin_of
 
 PIECES: dict[Piece, str] = {
@@ -91,7 +91,7 @@ class Entry:
 Locator = Callable[[str, int | None], Found | None]
 
 
-def entries(tender: Tender, documents: dict[str, Document], group: Group) -> list[Entry]:
+def entries(tender: Tender, documents: Documents, group: Group) -> list[Entry]:
     """The group's entries, in the buyer's order."""
 
     def place(words: str, page: int | None = None) -> Found | None:
@@ -102,7 +102,7 @@ def entries(tender: Tender, documents: dict[str, Document], group: Group) -> lis
     return list(_MAKERS[group](tender, place))
 
 
-def entry_at(tender: Tender, documents: dict[str, Document], pointer: str) -> Entry | None:
+def entry_at(tender: Tender, documents: Documents, pointer: str) -> Entry | None:
     """The entry at a pointer; ``None`` where there is none."""
     first = pointer.split("/")[1] if pointer.startswith("/") else ""
     group = "identity" if first in ("object", "buyer", "reference") else first

@@ -40,12 +40,18 @@ def library(
         found = found_in(server, asked.dossier, q.strip(), FOUND, Filters(kinds or ALL, None, document.strip() or None))
         today, months = dt.date.today(), server.settings.library.stale_months
         hits = [(hit, notice(hit.passage, today, months)) for hit in found]
+    held = library_in(server, asked.dossier) if indexed and not q.strip() else None
+    notices: dict[str, list[str]] = {}
+    for item in held.items if held else ():
+        for said in item.notices:
+            notices.setdefault(said, []).append(item.document)
     return render(
         request,
         "bibliotheque.html.jinja",
         asked=asked,
         indexed=indexed,
-        held=library_in(server, asked.dossier) if indexed and not q.strip() else None,
+        held=held,
+        notices=dict(sorted(notices.items(), key=lambda pair: ("expiré" not in pair[0], -len(pair[1])))),
         hits=hits,
         q=q,
         nature=nature,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from pipeline.french import fold
@@ -31,17 +31,28 @@ def _tender(dossier: Dossier, consultation: _State, reading: _State) -> Tender:
     return read_consultation(dossier)
 
 
-def documents_of(dossier: Dossier) -> dict[str, Document]:
-    """The buyer's documents as read, by their path in ``dce/``; from the index where it holds them."""
+class Documents(dict[str, Document]):
+    """The buyer's documents as read, by their path in ``dce/``."""
+
+    @cached_property
+    def folded(self) -> dict[str, tuple[str, list[tuple[int | None, str]]]]:
+        """Of each, its whole text and its blocks with their pages, folded for comparing; contents lists left out."""
+        found = {}
+        for name, document in self.items():
+            blocks = [(block.page, fold(block.text)) for block in document.blocks if block.kind != "toc"]
+            found[name] = ("\n".join(text for _, text in blocks), blocks)
+        return found
+
+
+def documents_of(dossier: Dossier) -> Documents:
+    """Every document; from the index where it holds them."""
     index = dossier.index / FILE
     files = tuple((path, _state(path)) for path in dossier.dce_files())
     return _documents(dossier, files, _state(index), _state(index.with_name(f"{FILE}-wal")))
 
 
 @lru_cache(maxsize=8)
-def _documents(
-    dossier: Dossier, files: tuple[tuple[Path, _State], ...], index: _State, log: _State
-) -> dict[str, Document]:
+def _documents(dossier: Dossier, files: tuple[tuple[Path, _State], ...], index: _State, log: _State) -> Documents:
     names = {path.relative_to(dossier.root).as_posix(): path for path, _ in files}
     held: dict[str, Document | None] = {}
     if index != (0, 0):
@@ -51,7 +62,7 @@ def _documents(
     missing = [path for name, path in names.items() if name not in held]
     read = {document.name: document for document in read_all(missing, "dce")[0]} if missing else {}
     found = {name: held.get(name) or read.get(path.name) for name, path in names.items()}
-    return {name.removeprefix("dce/"): document for name, document in found.items() if document is not None}
+    return Documents({name.removeprefix("dce/"): document for name, document in found.items() if document is not None})
 
 
 def _state(path: Path) -> _State:
@@ -71,16 +82,17 @@ class Found:
     page: int | None
 
 
-def locate(documents: dict[str, Document], words: str, page: int | None = None) -> Found | None:
+def locate(documents: Documents, words: str, page: int | None = None) -> Found | None:
     """The first place that has these words, a page given coming first; ``None`` where none has them."""
     wanted = fold(words)
     if not wanted:
         return None
     places = [
-        Found(name, block.page)
-        for name, document in documents.items()
-        for block in document.blocks
-        if block.kind != "toc" and wanted in fold(block.text)
+        Found(name, at)
+        for name, (whole, blocks) in documents.folded.items()
+        if wanted in whole
+        for at, text in blocks
+        if wanted in text
     ]
     return next((place for place in places if page is not None and place.page == page), places[0] if places else None)
 

@@ -16,7 +16,7 @@ from api.access import Caller, session_of
 from api.pages import typography
 from api.pages.head import head_of
 from api.server import server_of
-from pipeline.french import join_french, typeset
+from pipeline.french import join_french, no_break, typeset
 
 SAID = "memoire_dit"
 """The cookie that carries one sentence over a redirect."""
@@ -49,6 +49,8 @@ _ENVIRONMENT.filters |= {
     "in_days": typography.in_days,
     "plural": typography.plural,
     "fr": typeset,
+    "no_break": no_break,
+    "sentence": typography.sentence,
     "join_french": join_french,
     "address": lambda text: quote(str(text), safe=""),
 }

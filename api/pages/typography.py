@@ -97,3 +97,9 @@ def in_days(days: int | None) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """« 1 pièce », « 3 pièces »; zero is singular."""
     return f"{number(count)}{NBSP}{one if count < 2 else many or one + 's'}"
+
+
+def sentence(text: str) -> str:
+    """The buyer's words with a capital at their beginning: many write the object as the end of a sentence."""
+    text = no_break(text.strip())
+    return text[:1].upper() + text[1:]

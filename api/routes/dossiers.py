@@ -56,6 +56,7 @@ def make_dossier(server: Server, caller: Caller, name: str, files: list[UploadFi
         raise Conflict("Un dossier de ce nom existe déjà", where=chosen, remedy="Donnez un autre nom.")
     with received(server, files) as paths:
         dossier, left_out = create(server.root / chosen, paths, server.library)
+    server.identity.forget(chosen)  # members of a dossier of this name that is no more
     server.identity.grant(chosen, caller.user, "admin")
     server.journal.note(caller.user, "dossier", dossier=chosen, files=len(dossier.dce_files()))
     job = server.jobs.submit(chosen, "prepare", {}, lane="embedder", by=caller.user)

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Query
 from api.access import Asked, api_dossier
 from api.problems import NotFound
 from api.schemas import HitInfo, Hits
-from api.searching import found_in, library_in
+from api.searching import found_in, library_in, passage_in
 from api.server import Server, server_of
 from pipeline import run
 from pipeline.library import notice
-from pipeline.records import SourceKind
+from pipeline.records import SourceKind, SourceView
 from pipeline.retrieve import ALL, Filters
 
 router = APIRouter(prefix="/v1/dossiers/{dossier}", tags=["sources"])
@@ -63,10 +63,10 @@ def library(server: Annotated[Server, Depends(server_of)], asked: Reader) -> dic
     }
 
 
-@router.get("/passages/{passage}")
-def source(asked: Reader, passage: str) -> run.SourceView:
+@router.get("/passages/{passage}", response_model_exclude={"file"})  # a path of the server's disk
+def source(asked: Reader, passage: str) -> SourceView:
     """A passage in the text around it, with its document and page: what a citation opens."""
-    found = run.passage_named(asked.dossier, passage)
+    found = passage_in(asked.dossier, passage)
     if found is None:
         raise NotFound("Ce passage n’existe pas", where=passage)
     return run.source_of(asked.dossier, found)

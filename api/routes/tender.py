@@ -11,7 +11,7 @@ from api.schemas import CorrectionsSent
 from api.server import Server, server_of
 from api.typed import TypedRoute
 from pipeline import run
-from pipeline.records import Compliance, Tender
+from pipeline.records import Compliance, Correction, Tender
 from pipeline.workspace import read_consultation
 
 router = APIRouter(prefix="/v1/dossiers/{dossier}", tags=["acheteur"], route_class=TypedRoute)
@@ -30,7 +30,7 @@ def correct(
     asked: Annotated[Asked, Depends(api_dossier("write"))],
 ) -> Tender:
     """Correct values of the reading, all or none; they are believed from then on, and kept by the next reading."""
-    told = [run.Correction(op=item.op, pointer=item.pointer, value=item.value) for item in sent.corrections]
+    told = [Correction(op=item.op, pointer=item.pointer, value=item.value) for item in sent.corrections]
     believed = run.correct_tender(asked.dossier, told, asked.caller.user)
     pointers = [item.pointer for item in told]
     server.journal.note(asked.caller.user, "correct", dossier=asked.dossier.root.name, fields=pointers)

@@ -13,6 +13,7 @@ from api.identity import Grant, Key, Role, User
 from api.journal import Entry
 from api.problems import MEDIA_TYPE, NotFound, Problem
 from api.server import Server, server_of
+from api.typed import TypedRoute
 
 _PROBLEM = {"model": Problem, "content": {MEDIA_TYPE: {}}}
 _DENIED: dict[int | str, dict[str, Any]] = {
@@ -24,7 +25,7 @@ _DENIED: dict[int | str, dict[str, Any]] = {
 _ABSENT: dict[int | str, dict[str, Any]] = {404: {**_PROBLEM, "description": "Introuvable, ou à quelqu’un d’autre"}}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {**_PROBLEM, "description": "L’état du serveur ne s’y prête pas"}}
 
-router = APIRouter(prefix="/v1", tags=["utilisateurs"], responses=_DENIED)
+router = APIRouter(prefix="/v1", tags=["utilisateurs"], responses=_DENIED, route_class=TypedRoute)
 
 Shared = Annotated[Server, Depends(server_of)]
 Known = Annotated[Caller, Depends(by_key)]
