@@ -90,7 +90,7 @@ def browse(server: Server) -> Callable[[str], TestClient]:
 
     def client(user: str) -> TestClient:
         token, _ = server.identity.open_session(user)
-        return TestClient(create_app(server), cookies={COOKIE: token})
+        return TestClient(create_app(server), "http://127.0.0.1", cookies={COOKIE: token})
 
     return client
 
@@ -196,7 +196,10 @@ def test_correcting_in_place(dossier: Dossier, camille: TestClient) -> None:
     assert answer.headers["HX-Trigger"] == "corrige"
     assert read_consultation(dossier).criteria[0].weight == 42.5
     assert "le total n’est pas 100" in camille.get(f"{DOSSIER}/acheteur/total?ou=criteria", headers=htmx).text
-    assert camille.post(address, data=sent, headers=htmx).status_code == 409, "someone else corrected it meanwhile"
+    again = camille.post(address, data={**sent, "/criteria/0/weight": "10"}, headers=htmx)
+    assert "Quelqu’un a changé cette valeur" in again.text
+    assert Page(again.text).value("/criteria/0/weight") == "42,5"
+    assert read_consultation(dossier).criteria[0].weight == 42.5
 
 
 def test_correcting_without_javascript(dossier: Dossier, camille: TestClient) -> None:

@@ -13,9 +13,11 @@ from api.jobs import Job
 from api.pages.imposed import GROUPS, Entry, Group, entries, entry_at, weights_total
 from api.pages.reading import documents_of, tender_of
 from api.pages.rendering import go, is_fragment, render
-from api.problems import Conflict, Invalid, NotFound
+from api.problems import Invalid, NotFound
 from api.server import Server, server_of
 from pipeline import run
+from pipeline.errors import DossierError
+from pipeline.french import typeset
 from pipeline.records import Correction, Tender
 
 router = APIRouter(prefix="/dossiers/{dossier}/acheteur", include_in_schema=False)
@@ -87,7 +89,7 @@ def value(request: Request, asked: Reader, pointer: Pointer) -> Response:
 @router.get("/corriger")
 def form(request: Request, asked: Writer, pointer: Pointer) -> Response:
     """The form that corrects an entry: in its place, or a page of its own."""
-    return _form(request, asked, _entry(asked, pointer), {}, "")
+    return _form(request, asked, _entry(asked, pointer))
 
 
 @router.post("/corriger", dependencies=[Depends(csrf)])
@@ -97,17 +99,16 @@ async def correct(request: Request, asked: Writer, server: Shared, pointer: Poin
     entry = _entry(asked, pointer)
     texts = {item.pointer: str(sent.get(item.pointer, item.value))[:20_000] for item in entry.inputs}
     if sent.get("etat") != entry.state:
-        raise Conflict(
-            "Quelqu’un a changé cette valeur entre-temps", where=entry.title, remedy="Rechargez la page et recommencez."
-        )
+        return _form(request, asked, entry, {}, "Quelqu’un a changé cette valeur entre-temps : la voici.", 409)
     try:
-        found = _corrections(entry, texts)
+        gone = [Correction(pointer=pointer, op="remove")]
+        found = gone if sent.get("retirer") else _corrections(entry, texts)
+        if found:
+            _apply(server, asked, found)
     except ValueError:
-        return _form(request, asked, entry, texts, "Un nombre est attendu.")
-    if sent.get("retirer"):
-        found = [Correction(op="remove", pointer=pointer)]
-    if found:
-        _apply(server, asked, found)
+        return _form(request, asked, entry, texts, "Un nombre est attendu pour le poids.", 422)
+    except DossierError as error:
+        return _form(request, asked, entry, texts, error.what, 422)
     back = f"/dossiers/{asked.dossier.root.name}/acheteur"
     if sent.get("retirer") or not is_fragment(request):
         return go(request, f"{back}#{entry.anchor}", "La correction est enregistrée." if found else "Rien n’a changé.")
@@ -163,10 +164,17 @@ def _row(request: Request, asked: Asked, entry: Entry) -> Response:
     return render(request, "acheteur_ligne.html.jinja", asked=asked, entry=entry, correctors=correctors(asked))
 
 
-def _form(request: Request, asked: Asked, entry: Entry, texts: dict[str, str], error: str) -> Response:
+def _form(
+    request: Request,
+    asked: Asked,
+    entry: Entry,
+    texts: dict[str, str] | None = None,
+    error: str = "",
+    status: int = 200,
+) -> Response:
     template = "acheteur_corriger_ligne.html.jinja" if is_fragment(request) else "acheteur_corriger.html.jinja"
-    status = 422 if error and not is_fragment(request) else 200  # htmx shows only what succeeds
-    return render(request, template, status, asked=asked, entry=entry, texts=texts, error=error)
+    status = 200 if is_fragment(request) else status  # htmx shows only what succeeds
+    return render(request, template, status, asked=asked, entry=entry, texts=texts or {}, error=typeset(error))
 
 
 def correctors(asked: Asked) -> dict[str, str]:
@@ -174,7 +182,7 @@ def correctors(asked: Asked) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in asked.dossier.journal():
         if line["what"] == "correct" and line.get("by"):
-            found |= dict.fromkeys(map(str, line.get("fields", ())), str(line["by"]))
+            found |= {str(item["pointer"]): str(line["by"]) for item in line.get("changes", ())}
     return found
 
 

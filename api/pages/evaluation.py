@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Asked, csrf, page_dossier
-from api.pages.jobs import after
 from api.pages.rendering import go, render
 from api.pages.working import asked_for, shown
 from api.problems import NotFound
@@ -54,7 +53,6 @@ def evaluation(
         when=_written(path) if path.is_file() else None,
         trend=run.trend(asked.dossier)[-30:],
         labels=LABELS,
-        after=after,
         jobs=shown(server, asked.dossier, "evaluate"),
     )
 

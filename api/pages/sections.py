@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access import Asked, csrf, page_dossier
-from api.pages.jobs import after as seen_at
 from api.pages.rendering import go, is_fragment, render
 from api.pages.section_view import exhibits, view
 from api.pages.sources import KINDS
@@ -65,7 +64,6 @@ def _page(
         lock=run.section_lock(dossier, number),
         versions=run.section_versions(dossier, number),
         jobs=jobs,
-        after=seen_at,
         error=error,
         answered=answered or {},
     )

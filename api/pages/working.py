@@ -27,7 +27,8 @@ def shown(server: Server, dossier: Dossier, *kinds: Kind) -> list[Job]:
     since = (dt.datetime.now(dt.UTC) - RECENT).isoformat()
     ended = max((job for job in listed if job.finished), key=lambda job: job.finished or "", default=None)
     recent = [ended] if ended and (ended.finished or "") > since else []
-    return [*(job for job in listed if job.finished is None), *recent]
+    under_way = [job for job in reversed(listed) if job.finished is None]
+    return [*sorted(under_way, key=lambda job: job.state != "running"), *recent]
 
 
 def asked_for(server: Server, asked: Asked, kind: Kind, params: Mapping[str, Any]) -> Job:

@@ -58,6 +58,18 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What htmx could not do is said.
+for (const name of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(name, () => {
+    const told = document.createElement("p");
+    told.className = "flash bad floating";
+    told.setAttribute("role", "alert");
+    told.textContent = "Le serveur n’a pas pris cette demande. Rechargez la page et recommencez.";
+    document.body.append(told);
+    setTimeout(() => told.remove(), 8000);
+  });
+}
+
 // What htmx puts in place takes the focus where it asks for it: <... data-focus>.
 document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.elt.querySelector?.("[data-focus]")?.focus();
