@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import getpass
 import platform
 import subprocess
 import sys
@@ -252,6 +253,10 @@ def draft(
         list[str] | None, typer.Option("--deliverable", metavar="L6", help="Livrable à rédiger au lieu du mémoire.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Rédige de nouveau même si rien n'a changé.")] = False,
+    instruction: Annotated[
+        str,
+        typer.Option("--instruction", metavar="TEXTE", help="Comment l'écrire : « plus court ». N'ajoute aucun fait."),
+    ] = "",
     set_: Set = None,
 ) -> None:
     """Rédige les sections ; reprend où il s'était arrêté ; n'écrase jamais un texte modifié à la main."""
@@ -259,13 +264,18 @@ def draft(
 
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     if section or not deliverable:
-        _draft(folder, section or [], settings, force)
+        _draft(folder, section or [], settings, force, instruction=instruction)
     for code in deliverable or []:
-        _draft(folder, [], settings, force, code)
+        _draft(folder, [], settings, force, code, instruction)
 
 
 def _draft(
-    dossier: Any, sections: list[str], settings: Settings, force: bool = False, deliverable: str | None = None
+    dossier: Any,
+    sections: list[str],
+    settings: Settings,
+    force: bool = False,
+    deliverable: str | None = None,
+    instruction: str = "",
 ) -> None:
     from pipeline import run
 
@@ -275,14 +285,23 @@ def _draft(
         choice = run.choose_apart(dossier, settings, deliverable, choosing)
     with SentenceBar() as progress:
         work = run.draft_dossier(
-            dossier, choice, sections, lambda: run.load_model(settings), settings, force=force, progress=progress
+            dossier,
+            choice,
+            sections,
+            lambda: run.load_model(settings),
+            settings,
+            force=force,
+            progress=progress,
+            instruction=instruction,
         )
         for done in work:
             count += 1
             drafted, path = done.section, done.path
             gaps = sum(p.gap is not None for p in drafted.paragraphs)
             note = f", {gaps} à compléter" if gaps else ""
-            if path is None:
+            if done.locked_by:
+                line = f"{drafted.number} {drafted.title} : verrouillée par {done.locked_by}, laissée telle quelle."
+            elif path is None:
                 line = f"{drafted.number} {drafted.title} : à jour."
             else:
                 beside = f" (texte modifié à la main : proposé dans {path.name})" if "proposed" in path.name else ""
@@ -291,6 +310,31 @@ def _draft(
                 line = f"{drafted.number} {drafted.title} : {points} points, {said} phrases{note}{beside}."
             out.print(line, markup=False)
     out.print(f"{count} sections en {time.monotonic() - started:.0f} s.", markup=False)
+
+
+SectionName = Annotated[str, typer.Argument(metavar="SECTION", help="Numéro de la section.")]
+By = Annotated[str, typer.Option("--by", metavar="NOM", help="Qui le fait ; par défaut, le compte de la machine.")]
+
+
+@app.command()
+def lock(dossier: DossierPath, section: SectionName, by: By = "") -> None:
+    """Garde une section pour soi : rien ne la rédige et personne d'autre ne l'écrit."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    held = run.lock_section(open_dossier(dossier), section, by or getpass.getuser())
+    out.print(f"Section {section} verrouillée par {held.by}.", markup=False)
+
+
+@app.command()
+def unlock(dossier: DossierPath, section: SectionName, by: By = "") -> None:
+    """Déverrouille une section, qui que ce soit qui l'ait verrouillée."""
+    from pipeline import run
+    from pipeline.workspace import open_dossier
+
+    held = run.unlock_section(open_dossier(dossier), section, by or getpass.getuser())
+    told = f"Section {section} déverrouillée (elle l'était par {held.by})." if held else "Elle n'était pas verrouillée."
+    out.print(told, markup=False)
 
 
 @app.command()

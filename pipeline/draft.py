@@ -28,6 +28,8 @@ from pipeline.store import is_row
 
 TEMPLATES = {"point": "draft.point", "section": "draft.section"}
 """By the model's style."""
+INSTRUCTION = "draft.instruction"
+"""What is added where a person says how they want it written."""
 AT_ONCE = 12
 """Excerpts given at once to a model that writes whole sections: about 1,500 tokens."""
 
@@ -81,9 +83,11 @@ class Guard:
     today: dt.date = dt.date.min
 
 
-def inputs_fingerprint(brief: SectionBrief, given: Attribution, model: LanguageModel, settings: Settings) -> str:
+def inputs_fingerprint(
+    brief: SectionBrief, given: Attribution, model: LanguageModel, settings: Settings, instruction: str = ""
+) -> str:
     """SHA-256 of everything a section depends on; equal fingerprints mean the same section."""
-    content = [
+    content: list[object] = [
         brief.model_dump(mode="json"),
         [_told(slot) for slot in given.slots],
         [(name, _told(slot) if slot else None) for name, slot in given.answers],
@@ -93,6 +97,7 @@ def inputs_fingerprint(brief: SectionBrief, given: Attribution, model: LanguageM
         prompts.fingerprint(TEMPLATES[model.style]),
         [prompts.word_list("neutral-words"), prompts.word_list("empty-phrases")],
         _explained(settings),
+        *([instruction, prompts.fingerprint(INSTRUCTION)] if instruction else ()),
     ]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
@@ -114,10 +119,12 @@ def draft_sections(
     model: LanguageModel,
     settings: Settings,
     progress: Callable[[Progress], None] | None = None,
+    instruction: str = "",
 ) -> Iterator[Section]:
-    """Each section as soon as its last sentence is written and checked; those with nothing to write come first."""
+    """Each section as soon as its last sentence is written and checked; those with nothing to write come first.
+    ``instruction``: how a person wants it written; it adds no fact, as every sentence is checked as without it."""
     started, tokens = time.monotonic(), 0
-    runs = [_Run(brief, attributions[brief.number], guard, model, settings) for brief in briefs]
+    runs = [_Run(brief, attributions[brief.number], guard, model, settings, instruction) for brief in briefs]
     waiting = deque((run, task) for run in runs for task in run.tasks())
     total = sum(len(task.lines) for _, task in waiting)
     in_hand: dict[int, tuple[_Run, _Task]] = {}
@@ -178,8 +185,15 @@ class _Run:
     """A section being written."""
 
     def __init__(
-        self, brief: SectionBrief, given: Attribution, guard: Guard, model: LanguageModel, settings: Settings
+        self,
+        brief: SectionBrief,
+        given: Attribution,
+        guard: Guard,
+        model: LanguageModel,
+        settings: Settings,
+        instruction: str,
     ) -> None:
+        self._instruction = instruction
         self.brief, self._given, self._guard, self._model, self._settings = brief, given, guard, model, settings
         self.lines = [_Line(slot, passages=(slot.passage,)) for slot in given.slots]
         self.findings: list[Finding] = []
@@ -203,6 +217,14 @@ class _Run:
         return [_Task(tuple(open_lines[at : at + size])) for at in range(0, len(open_lines), size)]
 
     def prompt(self, task: _Task) -> Prompt:
+        """What the model is asked, with the person's instruction last."""
+        asked = self._prompt(task)
+        if not self._instruction:
+            return asked
+        told = prompts.render(INSTRUCTION, instruction=self._instruction)
+        return replace(asked, request=f"{asked.request}\n{told.request}")
+
+    def _prompt(self, task: _Task) -> Prompt:
         if self._model.style == "point":
             line = task.lines[0]
             return prompts.render(
@@ -303,7 +325,7 @@ class _Run:
             model=self._model.name,
             model_sha256=self._model.sha256,
             prompt_sha256=prompts.fingerprint(TEMPLATES[self._model.style]),
-            inputs_sha256=inputs_fingerprint(self.brief, self._given, self._model, self._settings),
+            inputs_sha256=inputs_fingerprint(self.brief, self._given, self._model, self._settings, self._instruction),
             seconds=time.monotonic() - self.started if self.started else 0.0,
             tokens=self.tokens,
             answers=tuple(answers),
@@ -318,6 +340,7 @@ class _Run:
                 for line in self.lines
             ),
             settings=_explained(self._settings),
+            instruction=self._instruction,
         )
 
     def _paragraphs(self, number: int, told: Mapping[Standing, str]) -> Iterator[Paragraph]:

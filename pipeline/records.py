@@ -526,6 +526,8 @@ class Section(Record):
     """Settings of drafting, retrieval and model it was made with, by group."""
     accepted: Acceptance | None = None
     """``None`` while it is the machine's draft."""
+    instruction: str = ""
+    """How a person asked the model to write it; empty where they did not say."""
 
 
 SectionStatus = Literal["empty", "drafted", "edited", "validated"]

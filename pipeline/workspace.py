@@ -6,7 +6,8 @@
     index/              passages and vectors
     drafts/<number>.json            a drafted section, with its sources
     drafts/<number>.proposed.json   a new draft beside one that a person has changed
-    drafts/versions/<number>/       what a section was before each time a person's text was taken back
+    drafts/versions/<number>/       what a section was before each time a person's text was taken back, or a person
+                                    asked for another draft
     drafts/<number>.lock.json       who keeps the section for themselves
     export/  reviews/
     journal.jsonl       one line a thing done: when, what, hashes
@@ -374,6 +375,8 @@ def write_draft(dossier: Dossier, section: Section) -> Path | None:
             return None
         if path.is_file() and edited_by_hand(dossier, section.number):
             path = _proposed(path)
+        elif section.instruction:  # a person asked for another: they may want the one before
+            _keep(dossier, section.number)
         text = section.model_dump_json(indent=1)
         write_whole(path, text)
         dossier.note(
@@ -398,10 +401,7 @@ def write_accepted(dossier: Dossier, section: Section) -> Path:
         raise ValueError("only what a person handed in is accepted")
     with dossier.editing():
         refuse_locked(dossier, section.number, accepted.by)
-        if path.is_file():
-            folder = _versions(dossier, section.number)
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S.%fZ}.json", path.read_bytes())
+        _keep(dossier, section.number)
         text = section.model_dump_json(indent=1)
         write_whole(path, text)
         dossier.note(
@@ -419,6 +419,15 @@ def write_accepted(dossier: Dossier, section: Section) -> Path:
             validated_by=accepted.validated_by,
         )
     return path
+
+
+def _keep(dossier: Dossier, number: str) -> None:
+    """Make a version of a section as it stands, if it does."""
+    path = dossier.draft(number)
+    if path.is_file():
+        folder = _versions(dossier, number)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S.%fZ}.json", path.read_bytes())
 
 
 def draft_sha256(dossier: Dossier, number: str) -> str:

@@ -258,6 +258,7 @@ def test_no_plan_says_how_to_give_one() -> None:
                 ],
             },
         ),
+        ("draft.instruction", {"instruction": "plus court"}),
         ("read.propose", {"wanted": "les critères", "passage": "Prix : 40 %"}),
     ],
 )

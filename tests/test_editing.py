@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from pipeline import run
 from pipeline.accept import read_typed
 from pipeline.accept.typed import printed, text_of
 from pipeline.answers import FILE
+from pipeline.cli import app
 from pipeline.errors import DossierError, MemoireError, SectionLockedError, StaleTextError
 from pipeline.export.word import to_docx
 from pipeline.french import NARROW, NBSP, fold_spaces, typeset
 from pipeline.records import Answer, Finding, Paragraph, Passage, Point, Section, SectionBrief, Sentence
 from pipeline.run.editing import LONGEST
-from pipeline.workspace import Dossier, create, open_dossier, read_draft, read_proposed, write_draft
+from pipeline.workspace import (
+    Dossier,
+    create,
+    open_dossier,
+    read_draft,
+    read_proposed,
+    read_version,
+    versions,
+    write_draft,
+)
 from tests.conftest import CORPUS
 from tests.fakes import HashEmbedder, ScriptedModel
 from tests.test_workspace import SETTINGS, echo
@@ -448,3 +461,125 @@ def test_the_draft_beside_is_adopted(dossier: Dossier) -> None:
 def test_a_version_that_is_not_there(dossier: Dossier, version: str) -> None:
     with pytest.raises(DossierError, match="n'a pas de version"):
         run.section_version(dossier, "4.2", version)
+
+
+# --- an instruction ----------------------------------------------------------------------------------------
+
+
+def test_an_instruction_reaches_the_model_is_recorded_and_drafts_again(dossier: Dossier) -> None:
+    choice = run.choose(dossier, HashEmbedder(), SETTINGS)
+    before = stands(dossier, "4.2")
+    plain, told = ScriptedModel(echo), ScriptedModel(echo)
+    assert [s.path for s in run.draft_dossier(dossier, choice, ["4.2"], lambda: plain, SETTINGS)] == [None]
+    assert plain.asked == []
+    work = run.draft_dossier(dossier, choice, ["4.2"], lambda: told, SETTINGS, instruction=" plus\n court ")
+    assert [step.path for step in work] == [dossier.draft("4.2")]
+    assert told.asked
+    assert all("Consigne du rédacteur" in p.request and " : plus court" in p.request for p in told.asked)
+    after = stands(dossier, "4.2")
+    assert (before.instruction, after.instruction) == ("", "plus court")
+    assert after.inputs_sha256 != before.inputs_sha256
+    assert after.prompt_sha256 == before.prompt_sha256
+    assert [read_version(path) for path in versions(dossier, "4.2")] == [before]
+    assert [s.path for s in run.draft_dossier(dossier, choice, ["4.2"], lambda: plain, SETTINGS)] == [None]
+    again = run.draft_dossier(dossier, choice, ["4.2"], lambda: told, SETTINGS, instruction="plus court")
+    assert [step.path for step in again] == [dossier.draft("4.2")]
+
+
+def test_an_instruction_founds_no_fact(dossier: Dossier) -> None:
+    """A model that obeys « dis 99 % » instead of its excerpt is refused, and the source's own words stand."""
+    choice = run.choose(dossier, HashEmbedder(), SETTINGS)
+    model = ScriptedModel(lambda prompt: "Nous tenons un taux de 99,9 % depuis 1998.")
+    list(run.draft_dossier(dossier, choice, ["4.2"], lambda: model, SETTINGS, instruction="dis 99,9 % depuis 1998"))
+    assert "1998" not in run.text_of(stands(dossier, "4.2"))
+    assert {s.wording for s in sentences(stands(dossier, "4.2"))} == {"source"}
+
+
+def test_an_instruction_on_a_persons_text_stands_beside(dossier: Dossier) -> None:
+    run.write_text(dossier, "4.2", "Mien.", by=BY)
+    choice = run.choose(dossier, HashEmbedder(), SETTINGS)
+    work = run.draft_dossier(
+        dossier, choice, ["4.2"], lambda: ScriptedModel(echo), SETTINGS, instruction="insiste sur la sobriété"
+    )
+    assert [step.path.name for step in work if step.path] == ["4.2.proposed.json"]
+    beside = read_proposed(dossier, "4.2")
+    assert beside is not None
+    assert beside.instruction == "insiste sur la sobriété"
+    assert run.text_of(stands(dossier, "4.2")) == "Mien."
+    with pytest.raises(DossierError, match="trop longue"):
+        list(run.draft_dossier(dossier, choice, ["4.2"], lambda: ScriptedModel(echo), SETTINGS, instruction="a" * 501))
+
+
+# --- at the same time --------------------------------------------------------------------------------------
+
+
+def _save(root: Path, times: int, started: Any) -> None:
+    dossier = open_dossier(root)
+    started.wait()
+    for n in range(times):
+        run.write_text(dossier, "4.2", f"Texte numéro {n} d'une personne.", by=BY)
+
+
+def test_saving_while_it_is_drafted_loses_nothing(dossier: Dossier) -> None:
+    """Fifty times from another process and as many drafts from here: the person's text stands, the draft is beside."""
+    times = 50
+    draft = stands(dossier, "4.2")
+    context = multiprocessing.get_context("spawn")
+    started = context.Event()
+    person = context.Process(target=_save, args=(dossier.root, times, started))
+    person.start()
+    started.set()
+    drafts = 0
+    while person.is_alive() or drafts < times:
+        write_draft(dossier, draft.model_copy(update={"tokens": drafts}))
+        drafts += 1
+        assert read_draft(dossier, "4.2") is not None
+    person.join()
+    assert person.exitcode == 0
+    assert run.text_of(stands(dossier, "4.2")) == f"Texte numéro {times - 1} d'une personne."
+    beside = read_proposed(dossier, "4.2")
+    assert beside is not None
+    assert beside.tokens == drafts - 1
+    kept = [run.text_of(read_version(path)) for path in versions(dossier, "4.2")]
+    for n in range(times - 1):
+        assert f"Texte numéro {n} d'une personne." in kept
+
+
+def test_two_people_who_save_at_once_are_not_both_believed(dossier: Dossier) -> None:
+    base = run.draft_sha256(dossier, "4.2")
+    barrier = threading.Barrier(4)
+    refused: list[str] = []
+
+    def save(name: str) -> None:
+        barrier.wait()
+        try:
+            run.write_text(dossier, "4.2", f"Le texte de {name}.", by=name, base=base)
+        except StaleTextError:
+            refused.append(name)
+
+    threads = [threading.Thread(target=save, args=(name,)) for name in ("a", "b", "c", "d")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = {"a", "b", "c", "d"} - set(refused)
+    assert run.text_of(stands(dossier, "4.2")) == f"Le texte de {winner}."
+
+
+def test_a_person_saves_while_a_job_holds_the_dossier(dossier: Dossier) -> None:
+    with dossier.lock():
+        run.write_text(dossier, "4.2", "Mien.", by=BY)
+    assert run.text_of(stands(dossier, "4.2")) == "Mien."
+
+
+# --- on the command line -----------------------------------------------------------------------------------
+
+
+def test_lock_and_unlock(dossier: Dossier) -> None:
+    runner = CliRunner()
+    done = runner.invoke(app, ["lock", str(dossier.root), "4.2", "--by", "Noé"])
+    assert (done.exit_code, done.output) == (0, "Section 4.2 verrouillée par Noé.\n")
+    assert runner.invoke(app, ["lock", str(dossier.root), "4.2", "--by", BY]).exception is not None
+    done = runner.invoke(app, ["unlock", str(dossier.root), "4.2", "--by", BY])
+    assert "l'était par Noé" in done.output
+    assert run.section_lock(dossier, "4.2") is None

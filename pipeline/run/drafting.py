@@ -13,6 +13,8 @@ from pipeline.clients import secret_forms
 from pipeline.diagrams import with_evidence
 from pipeline.draft import Guard, Progress, draft_sections, inputs_fingerprint
 from pipeline.embed import Embedder
+from pipeline.errors import DossierError
+from pipeline.french import fold_spaces, printable
 from pipeline.ingest import Progress as IndexProgress
 from pipeline.library import read_facts
 from pipeline.llm import LanguageModel
@@ -23,6 +25,9 @@ from pipeline.run.indexing import load_index
 from pipeline.run.models import load_embedder
 from pipeline.settings import Settings
 from pipeline.workspace import Dossier, read_consultation, read_draft, read_proposed, section_lock, write_draft
+
+LONGEST_INSTRUCTION = 500
+"""Characters of a person's instruction: a tenth of the context of the smallest model, which every prompt repeats."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,17 @@ def draft_dossier(
     *,
     force: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    instruction: str = "",
 ) -> Iterator[Drafted]:
     """Draft the sections named, or all, but those that a person keeps for themselves; yields each as it is saved.
-    Interrupting loses at most the sections in hand."""
+    Interrupting loses at most the sections in hand. ``instruction``: how a person wants them written (« plus court »);
+    they are then drafted again even if nothing else has changed. Raises DossierError where it is too long."""
+    instruction = fold_spaces(printable(instruction))
+    if len(instruction) > LONGEST_INSTRUCTION:
+        raise DossierError(
+            f"La consigne est trop longue : {len(instruction)} caractères, pour {LONGEST_INSTRUCTION} au plus",
+            remedy="Raccourcissez-la.",
+        )
     briefs = chosen(choice.briefs, sections)
     writer = model()
     with dossier.lock():
@@ -99,17 +112,25 @@ def draft_dossier(
             if lock := section_lock(dossier, brief.number):
                 yield Drafted(read_draft(dossier, brief.number) or unwritten(brief), None, lock.by)
                 continue
-            inputs = inputs_fingerprint(brief, choice.attributions[brief.number], writer, settings)
+            given = choice.attributions[brief.number]
             known = (read_draft(dossier, brief.number), read_proposed(dossier, brief.number))
-            previous = next((section for section in known if section and section.inputs_sha256 == inputs), None)
-            if previous and not force:
+            previous = next(
+                (
+                    section
+                    for section in known  # what was written to an instruction still follows it
+                    if section
+                    and section.inputs_sha256 == inputs_fingerprint(brief, given, writer, settings, section.instruction)
+                ),
+                None,
+            )
+            if previous and not force and not instruction:
                 yield Drafted(previous, None)
             else:
                 wanted.append(brief)
         if wanted:
             dossier.note("schedule", sections=[brief.number for brief in wanted], parallel=settings.llm.parallel)
         guard = Guard(tuple(form for form, _ in secrets_of(dossier)), dt.date.today())
-        for section in draft_sections(wanted, choice.attributions, guard, writer, settings, progress):
+        for section in draft_sections(wanted, choice.attributions, guard, writer, settings, progress, instruction):
             path = write_draft(dossier, section)
             if path is None:  # locked meanwhile
                 lock = section_lock(dossier, section.number)
