@@ -1,70 +1,81 @@
-"""The HTTP application: what was read, what was drafted, the document. Read-only: drafting goes through the command
-line until there are users, keys and jobs."""
+"""The HTTP application: the JSON API under /v1, the pages, and what both need around them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import FastAPI, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api.schemas import DossierSummary, Health, Problem
-from pipeline import run
-from pipeline.errors import DossierError, MemoireError
-from pipeline.export.word import to_docx
-from pipeline.records import CoverageReport, Section, Tender
-from pipeline.workspace import Dossier, open_dossier, read_consultation, read_draft
+from api import oidc, openapi
+from api.access import SignInNeeded
+from api.limits import guarded
+from api.metrics import measured
+from api.pages.assembly import router as pages
+from api.pages.errors import error_page
+from api.pages.signin import to_sign_in
+from api.problems import MEDIA_TYPE, NotFound, Problem, Refusal, fields_of, invalid, problem_of
+from api.routes import documents, dossiers, evaluation, jobs, reviews, search, sections, system, tender, users
+from api.server import Server
+from pipeline.errors import MemoireError
 
-WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+STATIC = Path(__file__).with_name("static")
 
 
-def create_app(root: Path) -> FastAPI:
-    """The application over the dossiers that lie directly in ``root``."""
-    app = FastAPI(title="memoire", version="1", openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None)
-
-    def dossier(name: str) -> Dossier:
-        if Path(name).name != name or not (root / name / "dossier.yaml").is_file():
-            raise _NotFoundError("Ce dossier n'existe pas", where=name)
-        return open_dossier(root / name)
-
-    @app.exception_handler(MemoireError)
-    def refused(request: Request, error: MemoireError) -> JSONResponse:
-        status = 404 if isinstance(error, _NotFoundError) else 409
-        problem = Problem(title=error.what, status=status, detail=str(error), code=type(error).__name__)
-        return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")
-
-    @app.get("/health")
-    def health() -> Health:
-        return Health(status="ok")
-
-    @app.get("/v1/dossiers")
-    def dossiers() -> list[DossierSummary]:
-        found = sorted(path.parent.name for path in root.glob("*/dossier.yaml"))
-        return [DossierSummary(name=name, drafted=len(list((root / name / "drafts").glob("*.json")))) for name in found]
-
-    @app.get("/v1/dossiers/{name}/tender")
-    def tender(name: str) -> Tender:
-        return read_consultation(dossier(name))
-
-    @app.get("/v1/dossiers/{name}/sections/{number}")
-    def section(name: str, number: str) -> Section:
-        found = read_draft(dossier(name), number)
-        if found is None:
-            raise _NotFoundError("Cette section n'est pas rédigée", where=number)
-        return found
-
-    @app.get("/v1/dossiers/{name}/coverage")
-    def coverage(name: str) -> CoverageReport:
-        return run.evaluate_dossier(dossier(name))
-
-    @app.get("/v1/dossiers/{name}/export.docx", response_class=Response)
-    def export(name: str) -> Response:
-        headers = {"Content-Disposition": 'attachment; filename="memoire.docx"'}
-        return Response(to_docx(run.memoire_of(dossier(name))), media_type=WORD, headers=headers)
-
+def create_app(server: Server) -> FastAPI:
+    """The application over the server's dossiers."""
+    app = FastAPI(title="memoire", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.server = server
+    for module in (system, users, dossiers, tender, search, sections, jobs, documents, reviews, evaluation):
+        app.include_router(module.router)
+    app.include_router(pages)
+    if server.settings.serve.oidc_issuer:
+        app.mount(oidc.PATH, oidc.application(server))
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    openapi.describe(app)
+    _answer_errors(app)
+    measured(app)
+    guarded(app, server)
     return app
 
 
-class _NotFoundError(DossierError):
-    """The address names nothing."""
+def _answer_errors(app: FastAPI) -> None:
+    """Every refusal as problem details to programs, as a page to people."""
+    app.add_exception_handler(SignInNeeded, to_sign_in)
+
+    @app.exception_handler(MemoireError)
+    def refused(request: Request, error: MemoireError) -> Response:
+        headers = error.headers if isinstance(error, Refusal) else {}
+        return _told(request, problem_of(error), headers)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> Response:
+        return _told(request, invalid(fields_of(error.errors())), {})
+
+    @app.exception_handler(HTTPException)
+    def unknown(request: Request, error: HTTPException) -> Response:
+        titles = {404: "Cette adresse n’existe pas", 405: "Cette méthode n’est pas permise ici"}
+        title = titles.get(error.status_code, "La demande est mal formée")
+        code = {404: NotFound.code, 405: "methode-refusee"}.get(error.status_code, "demande-invalide")
+        problem = Problem(
+            type=f"urn:memoire:probleme:{code}", title=title, status=error.status_code, detail=f"{title}.", code=code
+        )
+        return _told(request, problem, dict(error.headers or {}))
+
+    @app.exception_handler(OSError)
+    def unwritable(request: Request, error: OSError) -> Response:
+        title = "Écriture ou lecture impossible sur le serveur"
+        detail = f"{title} : {error.strerror or 'erreur du système'}. Prévenez qui l’administre."
+        code = "disque"
+        problem = Problem(type=f"urn:memoire:probleme:{code}", title=title, status=503, detail=detail, code=code)
+        return _told(request, problem, {})
+
+
+def _told(request: Request, problem: Problem, headers: dict[str, str]) -> Response:
+    if request.url.path.startswith(("/v1", "/health", "/ready", "/metrics")):
+        return JSONResponse(problem.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
+    return error_page(request, problem, headers)

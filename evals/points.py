@@ -92,6 +92,18 @@ def read(embedder: Embedder, begin: str) -> tuple[list[Pair], list[Point]]:
     return pairs, points
 
 
+def second_reading() -> tuple[list[str], list[str]]:
+    """The labels of held-out pairs that a second person read, and that person's: what labels are worth."""
+    second = yaml.safe_load((LABELS / "second.yaml").read_text(encoding="utf-8"))
+    first = {
+        (path.stem, str(pair["section"]), pair["point"], pair["paragraph"]): pair["label"]
+        for path in LABELS.glob("b*.yaml")
+        for pair in yaml.safe_load(path.read_text(encoding="utf-8"))["pairs"]
+    }
+    keys = [(row["document"], str(row["section"]), row["point"], row["paragraph"]) for row in second]
+    return [first[key] for key in keys], [row["label"] for row in second]
+
+
 def kappa(truth: Sequence[str], told: Sequence[str]) -> float:
     """Cohen's kappa, unweighted; 0 where one label is all there is."""
     n = len(truth)
@@ -212,6 +224,7 @@ def main() -> int:
     pairs, points = read(embedder, "a")
     if arguments.fit:
         fit(pairs, points)
+    report("one reader against another, held-out pairs", *second_reading())
     model = calibration()
     value = 0.0
     for name, (some, whole) in {"tuned": (pairs, points), "held out": read(embedder, "b")}.items():

@@ -19,6 +19,8 @@ from rich.table import Table
 
 from pipeline import machine, weights
 from pipeline import settings as settings_module
+from pipeline.commands.serve import serve, worker
+from pipeline.commands.users import users_app
 from pipeline.console import (
     SentenceBar,
     accepted_json,
@@ -49,6 +51,9 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Les fichiers de modèles et leur provenance.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+app.add_typer(users_app, name="users")
+app.command()(serve)
+app.command()(worker)
 
 DossierPath = Annotated[Path, typer.Argument(metavar="DOSSIER", help="Dossier de la consultation.")]
 Set = Annotated[

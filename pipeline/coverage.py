@@ -152,6 +152,13 @@ def _section(brief: SectionBrief, section: Section | None) -> SectionCoverage:
     )
 
 
+def answered(section: Section) -> int:
+    """How many points of the plan have an answer, whatever it rests on: a sentence or a table."""
+    told = {p.point for p in section.paragraphs if p.sentences or p.rows}
+    asked = [n for n, point in enumerate(section.brief.points) if not point.evidence]
+    return sum(bool(told.intersection(_holding(section, n))) for n in asked)
+
+
 def _holding(section: Section, number: int) -> tuple[int | None, ...]:
     """Where a point's answer may stand: under it, or anywhere in a section that a person wrote under its heading."""
     free = all(paragraph.point is None for paragraph in section.paragraphs)

@@ -4,6 +4,8 @@
     ├── DocumentError           a file cannot be read (missing, empty, encrypted, not what its name says)
     ├── PlanMissingError        the buyer imposes no plan, and the dossier gives none
     ├── DossierError            the dossier's folder is missing, incomplete or in use
+    │   ├── SectionLockedError  a person keeps the section for themselves
+    │   └── StaleTextError      the section is no longer the one that a person began to change
     ├── IndexMismatchError      the index was made by another embedder or splitter
     ├── IndexDamagedError       the index's file was altered; it is set aside and made again
     ├── IndexChangedError       another command changed the index meanwhile
@@ -50,6 +52,14 @@ class PlanMissingError(MemoireError):
 
 class DossierError(MemoireError):
     """The dossier's folder is not usable."""
+
+
+class SectionLockedError(DossierError):
+    """Somebody else keeps the section for themselves."""
+
+
+class StaleTextError(DossierError):
+    """The section has changed since the text was read that a person changed."""
 
 
 class IndexMismatchError(MemoireError):

@@ -326,6 +326,15 @@ def in_the_past(text: str) -> bool:
 _UNITS = r"(?:%|€|k€|M€|h|min|s|ms|j|ans?|mois|jours?|heures?|minutes?|secondes?|Go|To|Mo|Gbit/s|Mbit/s|km|kWh|W|ETP)"
 
 
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold (§ 2.2, Char), and Word documents therefore neither."""
+
+
+def printable(text: str) -> str:
+    """The text without the characters that no document can hold: control characters, halves of a pair."""
+    return _UNPRINTABLE.sub("", text)
+
+
 def typeset(text: str) -> str:
     """Put the no-break spaces where French typography wants them, and turn straight quotes into French ones."""
     text = fold_spaces(text)

@@ -126,6 +126,28 @@ class Hit(Record):
     """Cosine between question and passage, both centred (pipeline/index.py), in [-1, 1]."""
 
 
+class SourceView(Record):
+    """A cited passage shown in the text it stands in."""
+
+    kind: SourceKind
+    document: str
+    page: int | None
+    article: str | None
+    before: str
+    """Up to 1,500 characters of the document; empty at its beginning, and where it is not found."""
+    text: str
+    """The exact words of the document; those that were cited where it is not found."""
+    after: str
+    notice: str
+    """Why it is no proof, or an old one, in French; empty elsewhere."""
+    confidential: str
+    """How its client must be called, in French; empty where there is none or it may be named."""
+    found: bool
+    """Whether the index still has it; else the document has changed since it was cited, or is not indexed."""
+    file: str | None
+    """Path of its file, where it is still there and may be given out."""
+
+
 # --- what the buyer imposes --------------------------------------------------------------------------------
 
 
@@ -308,6 +330,16 @@ class Tender(Record):
     """Values that come from a model or a person; all others come from the rules."""
 
 
+class Correction(Record):
+    """What a person changes in a tender."""
+
+    pointer: str
+    """Where, as a JSON pointer (RFC 6901) into ``read --format json``; « /- » after a list is its end."""
+    value: Any = None
+    op: Literal["set", "remove"] = "set"
+    """« remove » takes an item out of its list."""
+
+
 # --- what is drafted ---------------------------------------------------------------------------------------
 
 
@@ -371,6 +403,31 @@ class Paragraph(Record):
     """A table that a person added, its header first; it then has no sentences."""
 
 
+class Lock(Record):
+    """A section that a person keeps for themselves: nothing drafts it, and nobody else writes it."""
+
+    by: str
+    when: str
+    """ISO 8601, with its time zone."""
+
+
+class VersionInfo(Record):
+    """What tells a version of a section from the others."""
+
+    id: str
+    """« actuelle », « proposee » (a draft beside a person's text), or the name under which it was kept."""
+    when: str | None
+    """When it was written, ISO 8601; ``None`` where nothing tells."""
+    by: str | None
+    """Who handed it in; ``None`` for the machine's drafts, and where they did not say."""
+    model: str
+    """What drafted it at first; empty where a person wrote it all."""
+    words: int
+    accepted: bool
+    """Whether it is a person's text."""
+    validated_by: str | None = None
+
+
 class Answer(Record):
     """How a section answers a requirement: by a paragraph of it, by a sentence of the library word for word, or not."""
 
@@ -428,9 +485,9 @@ class Acceptance(Record):
     when: str
     """ISO 8601, with its time zone."""
     file: str
-    """Name of the Word document it comes from."""
+    """Name of the Word document it comes from; empty where it was typed, or a version was taken back."""
     sha256: str
-    """Of that document."""
+    """Of that document, or of the text typed; empty where a version was taken back."""
     verdicts: dict[ReviewVerdict, int]
     """Paragraphs by what became of them since the last machine draft; a verdict nobody gave is left out."""
     words_kept: float | None
@@ -469,6 +526,58 @@ class Section(Record):
     """Settings of drafting, retrieval and model it was made with, by group."""
     accepted: Acceptance | None = None
     """``None`` while it is the machine's draft."""
+
+
+SectionStatus = Literal["empty", "drafted", "edited", "validated"]
+"""Nothing yet; the machine's draft; a person's text; a person's text that somebody answers for."""
+
+
+class SectionState(Record):
+    """Where a heading of the plan stands, for those who follow the work."""
+
+    number: str
+    """The heading's name."""
+    title: str
+    level: int
+    points: int
+    """Points of the plan it must answer; 0 where it is only a title above others."""
+    covered: int
+    """Of these, how many have an answer, a sentence or a table; whether its sources bear it is measured by ``eval``."""
+    gaps: int
+    """Questions left open in it."""
+    findings: int
+    """What checks and readers say of it, open questions apart."""
+    words: int
+    """Of its sentences and tables."""
+    status: SectionStatus
+    locked_by: str | None = None
+    accepted_by: str | None = None
+    """Who handed its text in; ``None`` where nobody did or they did not say."""
+    validated_by: str | None = None
+    weight: float | None = None
+    """Share of the award criteria, in [0, 1], that its points carry, and those of the headings under it: a criterion is
+    shared by the points of the chapter it pays. ``None`` where no weighted criterion pays its chapter."""
+    proposed: bool = False
+    """Whether a new draft stands beside a person's text."""
+    updated: str | None = None
+    """When its text was last written, ISO 8601 in UTC; ``None`` where there is none."""
+
+
+def unwritten(brief: SectionBrief) -> Section:
+    """A section of which nothing is written."""
+    return Section(
+        number=brief.number,
+        title=brief.title,
+        brief=brief,
+        paragraphs=(),
+        passages=(),
+        model="",
+        model_sha256="",
+        prompt_sha256="",
+        inputs_sha256="",
+        seconds=0,
+        tokens=0,
+    )
 
 
 class TableRow(Record):

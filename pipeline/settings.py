@@ -10,9 +10,9 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.errors import SettingsError
@@ -117,6 +117,40 @@ class ExportSettings(_Group):
     """Sources as « [3] » and a list at the end, or as footnotes."""
 
 
+def _listed(value: object) -> object:
+    """« a,b » of the command line as a list; files and the environment give real ones."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class ServeSettings(_Group):
+    host: str = "127.0.0.1"
+    """Where the server listens. Anything but this machine's own address opens it to the network."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    library: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
+    """The firm's library, given to new dossiers."""
+    workers: int = Field(default=2, ge=1, le=16)
+    """Jobs that run at once (never two on one model)."""
+    queue: str = ""
+    """Where jobs wait: empty for a SQLite file, or « redis://… », « postgresql://… »."""
+    upload_mb: int = Field(default=300, ge=1)
+    """Largest file or archive that may be sent, in megabytes (10⁶ bytes)."""
+    session_hours: float = Field(default=12.0, gt=0)
+    """How long a person may stay away before signing in again: a working day."""
+    rate_per_second: float = Field(default=50.0, gt=0)
+    """Requests a caller may keep sending each second; a page with its style sheet and script is three."""
+    rate_burst: int = Field(default=300, ge=1)
+    """Requests a caller may send at once after a rest."""
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    """Names by which the server may be called, besides localhost; without port."""
+    oidc_issuer: str = ""
+    """The firm's identity provider (OpenID Connect), as it names itself; empty: none."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """Best given by the environment variable MEMOIRE_SERVE__OIDC_CLIENT_SECRET."""
+    oidc_claim: str = "preferred_username"
+    """The claim that holds the user's name: of those made with « memoire users add »."""
+
+
 class Settings(BaseSettings):
     """The whole tree; build it with :func:`load`."""
 
@@ -130,6 +164,7 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     draft: DraftSettings = DraftSettings()
     export: ExportSettings = ExportSettings()
+    serve: ServeSettings = ServeSettings()
 
     @classmethod
     def settings_customise_sources(

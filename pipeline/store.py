@@ -325,6 +325,13 @@ class Store:
         with self._sound():
             return dict(self._base.execute("SELECT stem, number FROM stems"))
 
+    def row(self, passage: str) -> Row | None:
+        """Where the passage of this identifier stands; ``None`` where there is none."""
+        select = "SELECT path, ordinal, id FROM passages WHERE id = ?"
+        with self._sound():
+            found = self._base.execute(select, (passage,)).fetchone()
+        return Row(*found) if found else None
+
     def passage(self, row: Row) -> Passage:
         """One passage, checked. Raises IndexDamagedError, or IndexChangedError where another
         command has put another passage there since the columns were read."""

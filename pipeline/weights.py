@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 import zipfile
 from collections.abc import Callable, Sequence
@@ -423,7 +424,7 @@ def defaults(manifest: Manifest) -> Sequence[Model]:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that it is there whole or not at all, even if the machine stops. Text is written in UTF-8."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     with partial.open("wb") as stream:
         stream.write(content if isinstance(content, bytes) else content.encode())
         stream.flush()

@@ -1,12 +1,13 @@
 """One folder a dossier: everything a tender's answer is made of, readable without the tool.
 
     dossier.yaml        name, where the library is
-    dce/                the buyer's documents, copied
+    dce/                the buyer's documents, copied; in .versions/, those that another of their name replaced
     consultation.yaml   what the buyer imposes; corrected by hand, and then believed
     index/              passages and vectors
     drafts/<number>.json            a drafted section, with its sources
     drafts/<number>.proposed.json   a new draft beside one that a person has changed
     drafts/versions/<number>/       what a section was before each time a person's text was taken back
+    drafts/<number>.lock.json       who keeps the section for themselves
     export/  reviews/
     journal.jsonl       one line a thing done: when, what, hashes
 
@@ -22,18 +23,20 @@ import hashlib
 import json
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from pipeline.errors import DossierError
+from pipeline.errors import DossierError, SectionLockedError
 from pipeline.readers import SUPPORTED
 from pipeline.readers.archive import is_archive, unpack
-from pipeline.records import Section, Tender
+from pipeline.records import Lock, Section, Tender
 from pipeline.tender.plan import with_refs
 from pipeline.tender.versions import with_origins
 from pipeline.weights import write_whole
@@ -41,6 +44,12 @@ from pipeline.weights import write_whole
 LAST_READING = ".lecture.json"
 """The last reading, untouched by people: what corrections and a new version of the tender are compared with."""
 
+_HELD = threading.local()
+"""The dossiers whose editing the present thread holds."""
+VERSIONS = ".versions"
+"""Folder of dce/ where documents are kept that others replaced; not read."""
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where PyYAML was built with it: it reads a tender ten times faster."""
 _HEADER = """\
 # Ce que l'acheteur impose, tel que memoire l'a lu. Corrigez ce fichier à la main : il fait foi ensuite.
 # Une nouvelle lecture garde vos corrections, prend ce que l'acheteur a changé, et signale les conflits.
@@ -90,7 +99,8 @@ class Dossier:
 
     def dce_files(self) -> list[Path]:
         """The buyer's documents that can be read, sorted by name."""
-        return sorted(path for path in self.dce.rglob("*") if path.is_file() and path.suffix.lower() in SUPPORTED)
+        found = (path for path in self.dce.rglob("*") if path.is_file() and path.suffix.lower() in SUPPORTED)
+        return sorted(path for path in found if VERSIONS not in path.relative_to(self.dce).parts)
 
     @contextlib.contextmanager
     def lock(self, waiting: Callable[[], None] | None = None) -> Iterator[None]:
@@ -109,6 +119,24 @@ class Dossier:
                 waiting()
                 fcntl.flock(stream, fcntl.LOCK_EX)
             yield
+
+    @contextlib.contextmanager
+    def editing(self) -> Iterator[None]:
+        """Hold what people edit (drafts, locks of sections, consultation.yaml) while it is read, checked and written:
+        an instant, so whoever comes second waits. Within itself, part of the outer one. Never take :meth:`lock` inside.
+        """
+        held = _HELD.__dict__.setdefault("roots", set())
+        root = self.root.resolve()
+        if root in held:
+            yield
+            return
+        with (self.root / ".edition.lock").open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            held.add(root)
+            try:
+                yield
+            finally:
+                held.discard(root)
 
     def note(self, what: str, **details: Any) -> None:
         """Append a line to the journal."""
@@ -156,17 +184,53 @@ def _unpacked(dce: Sequence[Path], folder: Path) -> tuple[list[Path], list[str]]
     return paths, left
 
 
-def _create(root: Path, dce: Sequence[Path], left: list[str], library: Sequence[Path]) -> tuple[Dossier, list[str]]:
+def _readable(paths: Sequence[Path]) -> tuple[list[tuple[Path, str]], list[str]]:
+    """The files that can be read, each with its name in the dossier, and a French line for each other."""
     files = [
         (item, item.name if path.is_file() else item.relative_to(path).as_posix())
-        for path in dce
+        for path in paths
         for item in _files(path)
         if not is_archive(item)
     ]
     kept = [(item, name) for item, name in files if item.suffix.lower() in SUPPORTED]
-    left = left + [
+    return kept, [
         f"{name} : format non lu, laissé de côté." for item, name in files if item.suffix.lower() not in SUPPORTED
     ]
+
+
+def add_pieces(dossier: Dossier, paths: Sequence[Path], folder: Path, now: dt.datetime) -> list[str]:
+    """Copy documents into dce/, archives unpacked in ``folder`` first: a French line a file left out, known already or
+    put in the place of another, which is kept under the time of ``now``."""
+    for path in paths:
+        if not path.exists():
+            raise DossierError("Chemin introuvable", where=path, remedy="Vérifiez-le.")
+    unpacked, left = _unpacked(paths, folder)
+    files, unread = _readable(unpacked)
+    told = [*left, *unread]
+    with dossier.editing():
+        for item, name in files:
+            target, content = dossier.dce / name, item.read_bytes()
+            if target.is_dir() or any(parent.is_file() for parent in target.parents):
+                told.append(f"{name} : un dossier ou un fichier porte déjà ce nom, laissé de côté.")
+                continue
+            before = target.read_bytes() if target.is_file() else None
+            if before == content:
+                told.append(f"{name} : déjà dans le dossier, à l'identique.")
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if before is not None:
+                aside = dossier.dce / VERSIONS / f"{now:%Y%m%dT%H%M%S.%fZ}" / name
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(aside, before)
+                told.append(f"{name} : nouvelle version ; la précédente est gardée.")
+            write_whole(target, content)
+            dossier.note("add", file=name, sha256=hashlib.sha256(content).hexdigest(), replaces=before is not None)
+    return told
+
+
+def _create(root: Path, dce: Sequence[Path], left: list[str], library: Sequence[Path]) -> tuple[Dossier, list[str]]:
+    kept, unread = _readable(dce)
+    left = [*left, *unread]
     if not kept:
         raise DossierError(
             "Aucun document lisible dans le DCE",
@@ -237,6 +301,11 @@ def read_consultation(dossier: Dossier) -> Tender:
             where=dossier.root,
             remedy=f"Lancez « memoire read {dossier.root} ».",
         )
+    return _consultation(dossier, _stamp(dossier.consultation), _stamp(dossier.root / LAST_READING))
+
+
+@lru_cache(maxsize=32)  # parsing the YAML of a real tender takes 0.15 s, and every page asks for it
+def _consultation(dossier: Dossier, *_stamps: tuple[int, ...]) -> Tender:
     try:
         tender = Tender.model_validate(_yaml(dossier.consultation))
     except ValidationError as error:
@@ -252,6 +321,15 @@ def read_consultation(dossier: Dossier) -> Tender:
     return with_origins(tender, reading) if reading else tender
 
 
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes whenever a file does; empty where there is none."""
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        return ()
+    return told.st_ino, told.st_mtime_ns, told.st_size
+
+
 # --- drafts ------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +341,11 @@ def read_draft(dossier: Dossier, number: str) -> Section | None:
 def read_proposed(dossier: Dossier, number: str) -> Section | None:
     """The draft that stands beside a person's text, or ``None``. Raises DossierError where the file is unreadable."""
     return _section(_proposed(dossier.draft(number)))
+
+
+def has_proposed(dossier: Dossier, number: str) -> bool:
+    """Whether a draft stands beside a person's text."""
+    return _proposed(dossier.draft(number)).is_file()
 
 
 def _proposed(path: Path) -> Path:
@@ -282,53 +365,71 @@ def _section(path: Path) -> Section | None:
         ) from error
 
 
-def write_draft(dossier: Dossier, section: Section) -> Path:
-    """Save a section; beside the present one where a person has changed it."""
+def write_draft(dossier: Dossier, section: Section) -> Path | None:
+    """Save a section; beside the present one where a person has changed it; not at all, and ``None``, where a person
+    keeps the section for themselves."""
     path = dossier.draft(section.number)
-    if path.is_file() and edited_by_hand(dossier, section.number):
-        path = _proposed(path)
-    text = section.model_dump_json(indent=1)
-    write_whole(path, text)
-    dossier.note(
-        "draft",
-        section=section.number,
-        file=path.name,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
-        model=section.model,
-        inputs=section.inputs_sha256,
-        seconds=round(section.seconds, 1),
-        tokens=section.tokens,
-    )
+    with dossier.editing():
+        if section_lock(dossier, section.number):
+            return None
+        if path.is_file() and edited_by_hand(dossier, section.number):
+            path = _proposed(path)
+        text = section.model_dump_json(indent=1)
+        write_whole(path, text)
+        dossier.note(
+            "draft",
+            section=section.number,
+            file=path.name,
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+            model=section.model,
+            inputs=section.inputs_sha256,
+            seconds=round(section.seconds, 1),
+            tokens=section.tokens,
+        )
     return path
 
 
 def write_accepted(dossier: Dossier, section: Section) -> Path:
     """Save a section as a person wants it; what it replaces becomes a version. Nothing drafts over it from then on, as
-    it is not what drafting last saved (:func:`edited_by_hand`)."""
+    it is not what drafting last saved (:func:`edited_by_hand`). Raises SectionLockedError where another person keeps
+    the section."""
     path, accepted = dossier.draft(section.number), section.accepted
     if accepted is None:
         raise ValueError("only what a person handed in is accepted")
-    if path.is_file():
-        folder = _versions(dossier, section.number)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S.%fZ}.json", path.read_bytes())
-    text = section.model_dump_json(indent=1)
-    write_whole(path, text)
-    dossier.note(
-        "accept",
-        section=section.number,
-        file=path.name,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
-        by=accepted.by,
-        human=accepted.file,
-        model=section.model,
-        model_sha256=section.model_sha256,
-        prompt_sha256=section.prompt_sha256,
-        words_kept=accepted.words_kept,
-        chrf=accepted.chrf,
-        validated_by=accepted.validated_by,
-    )
+    with dossier.editing():
+        refuse_locked(dossier, section.number, accepted.by)
+        if path.is_file():
+            folder = _versions(dossier, section.number)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S.%fZ}.json", path.read_bytes())
+        text = section.model_dump_json(indent=1)
+        write_whole(path, text)
+        dossier.note(
+            "accept",
+            section=section.number,
+            file=path.name,
+            sha256=hashlib.sha256(text.encode()).hexdigest(),
+            by=accepted.by,
+            human=accepted.file,
+            model=section.model,
+            model_sha256=section.model_sha256,
+            prompt_sha256=section.prompt_sha256,
+            words_kept=accepted.words_kept,
+            chrf=accepted.chrf,
+            validated_by=accepted.validated_by,
+        )
     return path
+
+
+def draft_sha256(dossier: Dossier, number: str) -> str:
+    """What tells a section's saved text from any other: the SHA-256 of its file; empty where nothing is written."""
+    path = dossier.draft(number)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def drop_proposed(dossier: Dossier, number: str) -> None:
+    """Remove the draft that stands beside a person's text."""
+    _proposed(dossier.draft(number)).unlink(missing_ok=True)
 
 
 def versions(dossier: Dossier, number: str) -> tuple[Path, ...]:
@@ -356,13 +457,69 @@ def _versions(dossier: Dossier, number: str) -> Path:
     return path.parent / "versions" / path.stem
 
 
-def edited_by_hand(dossier: Dossier, number: str) -> bool:
-    """Whether a draft differs from what was last saved under its name."""
+def edited_by_hand(dossier: Dossier, number: str, journal: Sequence[dict[str, Any]] | None = None) -> bool:
+    """Whether a draft differs from what was last saved under its name. ``journal``: the dossier's, where it was read
+    already."""
     path = dossier.draft(number)
     if not path.is_file():
         return False
-    saved = [line["sha256"] for line in dossier.journal() if line["what"] == "draft" and line.get("file") == path.name]
+    lines = dossier.journal() if journal is None else journal
+    saved = [line["sha256"] for line in lines if line["what"] == "draft" and line.get("file") == path.name]
     return not saved or saved[-1] != hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# --- locks -------------------------------------------------------------------------------------------------
+
+
+def section_lock(dossier: Dossier, number: str) -> Lock | None:
+    """Who keeps a section for themselves; ``None`` where nobody does. Raises DossierError where the file is
+    unreadable."""
+    path = _lock(dossier, number)
+    try:
+        return Lock.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise DossierError("Verrou illisible", where=path, remedy="Retirez ce fichier.") from error
+
+
+def lock_section(dossier: Dossier, number: str, by: str) -> Lock:
+    """Keep a section for a person: nothing drafts it and nobody else writes it until it is unlocked. Raises
+    SectionLockedError where another person keeps it."""
+    with dossier.editing():
+        refuse_locked(dossier, number, by)
+        held = section_lock(dossier, number)
+        if held:
+            return held
+        lock = Lock(by=by, when=dt.datetime.now().astimezone().isoformat(timespec="seconds"))
+        write_whole(_lock(dossier, number), lock.model_dump_json())
+        dossier.note("lock", section=number, by=by)
+    return lock
+
+
+def unlock_section(dossier: Dossier, number: str, by: str) -> Lock | None:
+    """Free a section, whoever kept it: what the lock was, or ``None`` where there was none."""
+    with dossier.editing():
+        held = section_lock(dossier, number)
+        if held:
+            _lock(dossier, number).unlink()
+            dossier.note("unlock", section=number, by=by, of=held.by)
+    return held
+
+
+def refuse_locked(dossier: Dossier, number: str, by: str | None) -> None:
+    """Raise SectionLockedError where somebody else than ``by`` keeps the section."""
+    held = section_lock(dossier, number)
+    if held and held.by != by:
+        raise SectionLockedError(
+            f"La section {number} est verrouillée par {held.by}",
+            where=dossier.root,
+            remedy="Demandez-lui de la déverrouiller, ou déverrouillez-la (« memoire unlock »).",
+        )
+
+
+def _lock(dossier: Dossier, number: str) -> Path:
+    return dossier.draft(number).with_suffix(".lock.json")
 
 
 def _files(path: Path) -> list[Path]:
@@ -379,7 +536,7 @@ def _safe(number: str) -> str:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise DossierError(
             f"Fichier illisible : {str(error).splitlines()[0]}", where=path, remedy="Corrigez ce YAML."

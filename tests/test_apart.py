@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
-from pipeline.apart import Tell, apart
+from pipeline.apart import Child, Tell, apart
 from pipeline.errors import DossierError, MemoireError
 
 
@@ -21,6 +22,25 @@ def refuses(tell: Tell) -> None:
 
 def dies(tell: Tell) -> None:
     os._exit(9)
+
+
+def works_on(tell: Tell) -> None:
+    for step in range(10_000):
+        tell("essai", step, 10_000)
+        time.sleep(0.002)
+
+
+def test_work_asked_to_stop_stops_when_it_next_tells_progress() -> None:
+    child = Child(works_on, pace=0.05)
+    try:
+        heard = [child.hear() for _ in range(3)]
+        assert all(said.value[1] >= 10 * number for number, said in enumerate(heard)), "told at every step"
+        child.stop()
+        while (last := child.hear()).kind == "progress":
+            pass
+        assert last.kind == "stopped"
+    finally:
+        child.close()
 
 
 def test_result_and_progress_come_back() -> None:

@@ -387,7 +387,7 @@ Article 2 - Jugement des offres
     held.write_text(changed, encoding="utf-8")
     changes = run.read_dossier(dossier).changes
     assert {(change.field, change.kind) for change in changes} == {("plan", "changed"), ("criteria", "changed")}
-    assert stale_sections(changes, run.read_consultation(dossier).plan) == ("2",)
+    assert stale_sections(changes, read_consultation(dossier).plan) == ("2",)
 
 
 RECTIFIED = """RÈGLEMENT DE LA CONSULTATION

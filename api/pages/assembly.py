@@ -4,8 +4,38 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.pages import buyer, dossier, home, library, sources, system
+from api.pages import (
+    buyer,
+    compliance,
+    documents,
+    dossier,
+    evaluation,
+    home,
+    jobs,
+    library,
+    plan,
+    reviews,
+    sections,
+    signin,
+    sources,
+    system,
+)
 
 router = APIRouter(include_in_schema=False)
-for screen in (home, dossier, buyer, sources, library, system):
+for screen in (
+    signin,
+    home,
+    dossier,
+    buyer,
+    plan,
+    sections,
+    compliance,
+    reviews,
+    evaluation,
+    documents,
+    library,
+    sources,
+    jobs,
+    system,
+):
     router.include_router(screen.router)

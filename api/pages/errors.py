@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,10 +25,10 @@ REMEDIES = {
 """What to do about each status; the sentence of the refusal itself comes before."""
 
 
-def error_page(request: Request, problem: Problem) -> Response:
-    """The page of a refusal."""
+def error_page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
+    """The page of a refusal, with the headers it needs."""
     told = [typeset(problem.detail), *(typeset(f"{item.field} : {item.message}") for item in problem.errors)]
-    return render(
+    page = render(
         request,
         "error.html.jinja",
         problem.status,
@@ -35,3 +37,5 @@ def error_page(request: Request, problem: Problem) -> Response:
         told=list(dict.fromkeys(told)),
         remedy=REMEDIES.get(problem.status, ""),
     )
+    page.headers.update(headers)
+    return page

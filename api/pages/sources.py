@@ -12,6 +12,7 @@ from api.access import Asked, page_dossier
 from api.pages.reading import documents_of, page_lines, page_numbers
 from api.pages.rendering import render
 from api.problems import NotFound
+from api.searching import passage_in
 from pipeline import run
 
 router = APIRouter(prefix="/dossiers/{dossier}", include_in_schema=False)
@@ -28,7 +29,7 @@ KINDS = {
 @router.get("/source/{passage}")
 def source(request: Request, asked: Reader, passage: str) -> Response:
     """A passage in the text around it."""
-    found = run.passage_named(asked.dossier, passage)
+    found = passage_in(asked.dossier, passage)
     if found is None:
         raise NotFound("Ce passage n’existe pas", where=passage, remedy="Il a pu changer depuis : cherchez ses mots.")
     view = run.source_of(asked.dossier, found)

@@ -74,3 +74,42 @@ for (const name of ["htmx:responseError", "htmx:sendError"]) {
 document.addEventListener("htmx:afterSwap", (event) => {
   event.detail.elt.querySelector?.("[data-focus]")?.focus();
 });
+
+// What only makes sense with this file is shown: class « only-js ».
+document.documentElement.classList.add("js");
+
+// One letter does what a link or a button does: <... data-key="s">. It may be switched off (WCAG 2.1.4), and « ? »
+// opens the list of letters: <dialog id="raccourcis">.
+const keysOn = () => localStorage.getItem("memoire-raccourcis") !== "non";
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || !keysOn() || document.querySelector("dialog[open]")) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const found = [...document.querySelectorAll("[data-key]")].find((item) => item.dataset.key === event.key);
+  if (found) { event.preventDefault(); found.click(); }
+});
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  if (!opener) return;
+  const dialog = document.getElementById(opener.dataset.opens);
+  dialog.querySelectorAll("[data-keys]").forEach((box) => { box.checked = keysOn(); });
+  dialog.showModal();
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-keys]")) localStorage.setItem("memoire-raccourcis", event.target.checked ? "oui" : "non");
+});
+
+// <a data-panel hx-get>: shows its source beside the text where there is room; elsewhere, and with a modifier key, it is
+// the link it says.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-panel]");
+  if (!link) return;
+  const panel = matchMedia("(min-width: 62rem)").matches && document.getElementById("source");
+  if (!panel || event.ctrlKey || event.metaKey || event.shiftKey) { event.stopImmediatePropagation(); return; }
+  document.querySelectorAll("a.shown").forEach((other) => other.classList.remove("shown"));
+  link.classList.add("shown");
+}, true);
+document.addEventListener("htmx:afterSwap", (event) => {
+  const extract = event.target.closest("#source")?.querySelector(".extract");
+  const mark = extract?.querySelector("mark");
+  if (mark) extract.scrollTop = mark.offsetTop - extract.offsetTop - extract.clientHeight / 4;
+});

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pipeline.accept.checks import findings
 from pipeline.accept.pairing import Given, Pair, given, known, paired, taken
 from pipeline.accept.parts import Parts, Told, split
+from pipeline.accept.typed import Typed, read_typed, text_of
 from pipeline.accept.wording import Bare, Draft, Sources, bare, worded
 from pipeline.align import likeness
 from pipeline.claims import labels
@@ -34,10 +35,14 @@ from pipeline.records import (
     Section,
     SectionBrief,
     Sentence,
+    unwritten,
 )
 from pipeline.review import GAP, review, totals
 
-__all__ = ["Accepted", "Given", "Handed", "accept"]
+__all__ = ["Accepted", "Given", "Handed", "accept", "accept_typed", "read_typed", "restored", "text_of"]
+
+TYPED_NUMBERS = range(1, 1000)
+"""Numbers between brackets that are citations in a text typed by a person; « [2024] » is words."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +91,55 @@ def accept(
             where=document.name,
             remedy="Donnez le document exporté par memoire, relu, avec ses titres.",
         )
+    numbered = Sources(sources(memoire).passages, parts.listed)
+    return _take(memoire, briefs, drafts, parts, numbered, document, found, wanted, secrets, handed)
+
+
+def accept_typed(
+    memoire: Memoire,
+    brief: SectionBrief | None,
+    machine: Section | None,
+    typed: Typed,
+    document: Document,
+    secrets: Collection[str],
+    handed: Handed,
+) -> Accepted:
+    """The one section of ``memoire``'s plan as a person typed it, its sources numbered as it lists them. ``document``:
+    what names the text and its hash."""
+    (node,) = memoire.plan
+    parts = Parts(told={node.name: list(typed.told)}, remarks=list(typed.remarks))
+    passages = [passage for section in memoire.sections for passage in section.passages]
+    numbered = Sources(passages, {}, TYPED_NUMBERS)
+    briefs = {node.name: brief} if brief else {}
+    drafts = {node.name: machine} if machine else {}
+    return _take(memoire, briefs, drafts, parts, numbered, document, None, [node.name], secrets, handed)
+
+
+def _take(
+    memoire: Memoire,
+    briefs: Mapping[str, SectionBrief],
+    drafts: Mapping[str, Section],
+    parts: Parts,
+    numbered: Sources,
+    document: Document,
+    found: Review | None,
+    wanted: Collection[str],
+    secrets: Collection[str],
+    handed: Handed,
+) -> Accepted:
     before = {node.name: _before(memoire, node, briefs) for node in memoire.plan}
     drafted = [item for section in memoire.sections for item in known(section)]
-    numbered = Sources(sources(memoire).passages, parts.listed)
     pairs = paired(drafted, _read(memoire, parts, before, numbered))
     names, remarks = taken(memoire, parts, pairs, wanted)
-    writer = _Writer(memoire, numbered)
+    writer = _Writer(memoire, numbered, typed=found is None)
     sections = []
     for number in (node.name for node in memoire.plan if node.name in names):
         section = writer.section(before[number], pairs[number])
-        told = next((item.paragraphs for item in found.sections if item.number == number), ())
+        told = next((item.paragraphs for item in found.sections if item.number == number), ()) if found else None
         checked = findings(before[number], section, pairs[number], writer.passages, told, secrets)
         sections.append(section.model_copy(update={"findings": checked}))
-    stamped = _stamped(memoire, before, sections, drafts, pairs, document, handed)
+    texts = {name: [item.bare.text for item in items if item.bare.text] for name, items in pairs.items()}
+    stamped = _stamped(memoire, before, sections, drafts, texts, document, handed)
     unsaid = [
         f"{section.number} : il y reste une question, elle n'est pas validée."
         for section in stamped
@@ -117,20 +158,10 @@ def _before(memoire: Memoire, node: PlanNode, briefs: Mapping[str, SectionBrief]
     """A section as it stands; an empty one where nothing is drafted."""
     chapter = next((n.title for n in reversed(memoire.plan[: memoire.plan.index(node) + 1]) if n.level == 1), "")
     empty = SectionBrief(number=node.name, title=node.title, level=node.level, chapter=chapter, points=())
-    unwritten = Section(
-        number=node.name,
-        title=node.title,
-        brief=briefs.get(node.name, empty),
-        paragraphs=(),
-        passages=(),
-        model="",
-        model_sha256="",
-        prompt_sha256="",
-        inputs_sha256="",
-        seconds=0,
-        tokens=0,
+    return next(
+        (section for section in memoire.sections if section.number == node.name),
+        unwritten(briefs.get(node.name, empty)),
     )
-    return next((section for section in memoire.sections if section.number == node.name), unwritten)
 
 
 def _read(
@@ -143,7 +174,11 @@ def _read(
         section = before[name]
         printed = [p.distinction for p in section.paragraphs if p.distinction]
         known_labels = dict.fromkeys([*printed, *labels(section.brief.distinctions).values()])
-        read = [(item, bare(item.text, numbered.numbers, requirements, known_labels)) for item in told]
+        untouched = {item.paragraph.id: Bare(item.text, None, (), frozenset()) for item in known(section)}
+        read = [
+            (item, untouched.get(item.same) or bare(item.text, numbered.numbers, requirements, known_labels))
+            for item in told
+        ]
         found[name] = [(item, said) for item, said in read if said.text or item.rows]  # a mark alone says nothing
     return found
 
@@ -151,8 +186,9 @@ def _read(
 class _Writer:
     """Writes a person's paragraphs with what the draft knows; one a document."""
 
-    def __init__(self, memoire: Memoire, numbered: Sources) -> None:
-        self._memoire, self._numbered = memoire, numbered
+    def __init__(self, memoire: Memoire, numbered: Sources, *, typed: bool) -> None:
+        """``typed``: every link to a requirement was shown, so that one that is gone was taken out."""
+        self._memoire, self._numbered, self._typed = memoire, numbered, typed
         self.passages = {passage.id: passage for section in memoire.sections for passage in section.passages}
         self._answers = [answer for section in memoire.sections for answer in section.answers if answer.sentence]
         self._requirements = {row.requirement.id: row.requirement.text for row in memoire.compliance}
@@ -178,6 +214,8 @@ class _Writer:
         if asks and origin and origin.paragraph.point is None:
             point = None  # about the whole section, whatever point it stands under
         base = Paragraph(id=origin.paragraph.id if origin else next(fresh), point=point, item=item.told.item)
+        if item.told.same and item.origin:
+            return item.origin.paragraph
         if item.told.rows:
             return base.model_copy(update={"rows": item.told.rows})
         if asks:
@@ -197,12 +235,13 @@ class _Writer:
 
     def _answered(self, before: Section, items: Sequence[Pair], paragraphs: Sequence[Paragraph]) -> Iterator[Answer]:
         """What answers a requirement follows its sentence; a changed paragraph answers what its link still names."""
-        found: dict[str, Answer] = {}
+        untouched = {item.told.same for item in items if item.told.same}
+        found = {answer.requirement: answer for answer in before.answers if answer.paragraph in untouched}
         for item, paragraph in zip(items, paragraphs, strict=True):
             kept = {fold_spaces(sentence.text): sentence for sentence in paragraph.sentences}
             wanted = {name: self._requirements[name] for name in item.bare.links}
             for answer in self._answers:
-                if answer.sentence and (answer.requirement in wanted or answer.paragraph):
+                if answer.sentence and (answer.requirement in wanted or (answer.paragraph and not self._typed)):
                     words = fold_spaces(answer.sentence.text)
                     if words in kept or answer.requirement in wanted:
                         wanted[answer.requirement] = words
@@ -237,11 +276,12 @@ def _stamped(
     before: Mapping[str, Section],
     sections: Sequence[Section],
     drafts: Mapping[str, Section],
-    pairs: Mapping[str, Sequence[Pair]],
+    said: Mapping[str, Sequence[str]],
     document: Document,
     handed: Handed,
 ) -> list[Section]:
-    """The sections with who handed them in and how much of the machine's words is left."""
+    """The sections with who handed them in and how much of the machine's words is left. ``said``: their paragraphs, as
+    the person has them."""
     plan = {node.name: node for node in memoire.plan}
     ours: list[Block] = []
     theirs: list[Block] = []
@@ -249,12 +289,11 @@ def _stamped(
         heading = Block(kind="heading", text=plan[section.number].heading, level=1)
         machine = known(drafts.get(section.number, before[section.number]))
         ours += [heading, *(Block(kind="paragraph", text=item.text) for item in machine)]
-        texts = [pair.bare.text for pair in pairs[section.number] if pair.bare.text]
-        theirs += [heading, *(Block(kind="paragraph", text=text) for text in texts)]
+        theirs += [heading, *(Block(kind="paragraph", text=text) for text in said[section.number])]
     reviewed = {item.number: item for item in review([plan[s.number] for s in sections], ours, theirs).sections}
     stamped = []
     for section in sections:
-        said = totals([reviewed[section.number]])
+        measured = totals([reviewed[section.number]])
         last = before[section.number]
         same = last.accepted is not None and last.paragraphs == section.paragraphs
         asks = any(p.gap or any(GAP.search(s.text) for s in p.sentences) for p in section.paragraphs)
@@ -271,20 +310,31 @@ def _stamped(
             file=document.name,
             sha256=document.sha256,
             verdicts=Counter(row.verdict for row in reviewed[section.number].paragraphs),
-            words_kept=said["acceptance"] if section.model else None,
-            chrf=said["chrf"] if section.model else None,
+            words_kept=measured["acceptance"] if section.model else None,
+            chrf=measured["chrf"] if section.model else None,
             validated_by=signed,
         )
         stamped.append(section.model_copy(update={"accepted": accepted}))
     return stamped
 
 
-def _front(memoire: Memoire, found: Review) -> Iterator[str]:
+def restored(node: PlanNode, section: Section, machine: Section | None, handed: Handed) -> Section:
+    """A version of a section as a person takes it back: theirs, and validated by nobody until somebody says so.
+    ``machine``: the last machine draft, what is kept of it."""
+    unsigned = section.model_copy(update={"accepted": None})
+    memoire = Memoire(title="", buyer=None, reference=None, plan=(node,), sections=(unsigned,))
+    texts = {section.number: [item.text for item in known(section)]}
+    drafts = {section.number: machine} if machine else {}
+    typed = Document(name="", sha256="", kind="response", pages=None, blocks=())
+    return _stamped(memoire, {section.number: unsigned}, [unsigned], drafts, texts, typed, handed)[0]
+
+
+def _front(memoire: Memoire, found: Review | None) -> Iterator[str]:
     """What was changed before the plan, where every page is written by each export; its contents do not count."""
     titles = {fold(node.heading) for node in memoire.plan}
     changed = [
         row.human
-        for section in found.sections
+        for section in (found.sections if found else ())
         if not section.number
         for row in section.paragraphs
         if row.human and row.verdict != "kept" and fold(row.human) not in titles

@@ -30,24 +30,27 @@ def findings(
     section: Section,
     items: Sequence[Pair],
     passages: Mapping[str, Passage],
-    told: Sequence[ReviewedParagraph],
+    told: Sequence[ReviewedParagraph] | None,
     secrets: Collection[str],
 ) -> tuple[Finding, ...]:
     """Those of the draft that still hold, and those of the person's words. ``items``: the paragraphs of ``section``,
-    traced. ``told``: the section as it was reviewed, for its comments."""
+    traced. ``told``: the section as it was reviewed, for its comments; ``None`` where it was typed and has none, so
+    that those on paragraphs left as they were stand."""
     rows = list(zip(section.paragraphs, items, strict=True))
-    found = [*_standing(before, section, rows)]
+    found = [*_standing(before, section, rows, commented=told is None)]
     for paragraph, item in rows:
         if paragraph.gap and not item.verbatim:
             found.append(_finding("gap", "Une question reste ouverte.", paragraph))
         for sentence in paragraph.sentences:
             if sentence.wording == "person":
                 found += _said(sentence, paragraph, item, passages, secrets)
-    found += _comments(told, rows)
+    found += _comments(told or (), rows)
     return tuple(dict.fromkeys(found))
 
 
-def _standing(before: Section, section: Section, rows: Sequence[tuple[Paragraph, Pair]]) -> Iterator[Finding]:
+def _standing(
+    before: Section, section: Section, rows: Sequence[tuple[Paragraph, Pair]], *, commented: bool
+) -> Iterator[Finding]:
     """Findings of the draft on paragraphs that were not touched; that nothing commits the firm on a point holds until a
     person speaks of it."""
     same = {paragraph.id: paragraph for paragraph, item in rows if item.verbatim}
@@ -55,7 +58,7 @@ def _standing(before: Section, section: Section, rows: Sequence[tuple[Paragraph,
     for finding in before.findings:
         paragraph = same.get(finding.paragraph or "")
         solved = finding.kind == "commitment" and paragraph is not None and paragraph.point in spoken
-        if finding.kind != "comment" and (finding.paragraph is None or (paragraph and not solved)):
+        if (finding.kind != "comment" or commented) and (finding.paragraph is None or (paragraph and not solved)):
             yield finding
 
 

@@ -77,10 +77,14 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 def paired(drafted: Sequence[Known], handed: Mapping[str, Sequence[tuple[Told, Bare]]]) -> dict[str, list[Pair]]:
     """Trace each paragraph to the draft's one it comes from, wherever it went (pipeline/align.py). Where one was cut in
     two or two were joined, the likest two are each other's; each of the draft is one's origin at most."""
-    places = [(name, n) for name, items in handed.items() for n in range(len(items))]
+    own = {item.paragraph.id: item for item in drafted}
+    every = [(name, n) for name, items in handed.items() for n in range(len(items))]
+    origins = {(name, n): own[same] for name, n in every if (same := handed[name][n][0].same)}
+    places = [place for place in every if place not in origins]
+    untouched = {item.paragraph.id for item in origins.values()}
+    drafted = [item for item in drafted if item.paragraph.id not in untouched]
     theirs = [_item(_text(*handed[name][n]), name, table=bool(handed[name][n][0].rows)) for name, n in places]
     ours = [_item(item.text, item.section, table=item.table) for item in drafted]
-    origins: dict[tuple[str, int], Known] = {}
     for group in align(ours, theirs):
         left = list(group.theirs)
         for i in group.ours:

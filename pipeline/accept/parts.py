@@ -44,6 +44,8 @@ class Told:
     """The point whose title it stands under; ``None`` before the first."""
     item: bool = False
     rows: tuple[tuple[str, ...], ...] = ()
+    same: str = ""
+    """The paragraph of the draft that it is for certain, untouched; empty where that is to be found out."""
 
 
 @dataclass

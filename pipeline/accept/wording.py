@@ -89,17 +89,20 @@ class Sources:
     """What the numbers of a person's document stand for: its own list of sources is believed, as the numbers of ours
     may have changed since it was written."""
 
-    def __init__(self, ours: Sequence[Passage], listed: Mapping[int, str]) -> None:
+    def __init__(
+        self, ours: Sequence[Passage], listed: Mapping[int, str], numbers: Collection[int] | None = None
+    ) -> None:
+        """``numbers``: those that are citations even where they name no source; by default those that name one."""
         self._ours = dict(enumerate(ours, start=1))
         self._listed = {number: fold(text) for number, text in listed.items()}
         same = {number: fold(place(passage)) for number, passage in self._ours.items()}
         self._same = not listed or same == self._listed
-        self.numbers: Collection[int] = self._listed.keys() or self._ours.keys()
+        self.numbers: Collection[int] = numbers or self._listed.keys() or self._ours.keys()
 
     def passage(self, number: int, near: Collection[str]) -> str | None:
         """The passage meant; ``near``: those of the paragraph before it was changed. ``None`` where it is not sure."""
         if self._same:
-            return self._ours[number].id
+            return self._ours[number].id if number in self._ours else None
         at = self._listed[number]
         found = [passage.id for passage in self._ours.values() if fold(place(passage)) == at]
         close = [name for name in found if name in near]

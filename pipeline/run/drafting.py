@@ -17,12 +17,12 @@ from pipeline.ingest import Progress as IndexProgress
 from pipeline.library import read_facts
 from pipeline.llm import LanguageModel
 from pipeline.outline import briefs_of, chosen, deliverable_plan, outline
-from pipeline.records import Section, SectionBrief
+from pipeline.records import Section, SectionBrief, unwritten
 from pipeline.run.document import deliverable_of
 from pipeline.run.indexing import load_index
 from pipeline.run.models import load_embedder
 from pipeline.settings import Settings
-from pipeline.workspace import Dossier, read_consultation, read_draft, read_proposed, write_draft
+from pipeline.workspace import Dossier, read_consultation, read_draft, read_proposed, section_lock, write_draft
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class Drafted:
 
     section: Section
     path: Path | None
-    """Where it was written; ``None`` where nothing had to be done."""
+    """Where it was written; ``None`` where nothing had to be done, or nothing may be."""
+    locked_by: str | None = None
+    """Who keeps it for themselves, so that it was left alone."""
 
 
 def draft_dossier(
@@ -87,12 +89,16 @@ def draft_dossier(
     force: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Drafted]:
-    """Draft the sections named, or all; yields each as it is saved. Interrupting loses at most the sections in hand."""
+    """Draft the sections named, or all, but those that a person keeps for themselves; yields each as it is saved.
+    Interrupting loses at most the sections in hand."""
     briefs = chosen(choice.briefs, sections)
     writer = model()
     with dossier.lock():
         wanted: list[SectionBrief] = []
         for brief in briefs:
+            if lock := section_lock(dossier, brief.number):
+                yield Drafted(read_draft(dossier, brief.number) or unwritten(brief), None, lock.by)
+                continue
             inputs = inputs_fingerprint(brief, choice.attributions[brief.number], writer, settings)
             known = (read_draft(dossier, brief.number), read_proposed(dossier, brief.number))
             previous = next((section for section in known if section and section.inputs_sha256 == inputs), None)
@@ -104,4 +110,10 @@ def draft_dossier(
             dossier.note("schedule", sections=[brief.number for brief in wanted], parallel=settings.llm.parallel)
         guard = Guard(tuple(form for form, _ in secrets_of(dossier)), dt.date.today())
         for section in draft_sections(wanted, choice.attributions, guard, writer, settings, progress):
-            yield Drafted(section, write_draft(dossier, section))
+            path = write_draft(dossier, section)
+            if path is None:  # locked meanwhile
+                lock = section_lock(dossier, section.number)
+                stands = read_draft(dossier, section.number) or unwritten(section.brief)
+                yield Drafted(stands, None, lock.by if lock else None)
+            else:
+                yield Drafted(section, path)

@@ -50,10 +50,12 @@ def read_dossier(
         tender = read_tender(documents, corrected)
         tender = kept(before, tender) if before else tender
         tender = propose(tender, documents, model) if model else tender
-        merged, conflicts = merge(before or tender, mine, tender) if mine else (tender, ())
-        if mine is None or merged != mine.model_copy(update={"origins": merged.origins}):
-            write_consultation(dossier, merged)
-        write_reading(dossier, tender)
+        with dossier.editing():
+            mine = read_consultation(dossier) if dossier.consultation.is_file() else None  # corrected meanwhile
+            merged, conflicts = merge(before or tender, mine, tender) if mine else (tender, ())
+            if mine is None or merged != mine.model_copy(update={"origins": merged.origins}):
+                write_consultation(dossier, merged)
+            write_reading(dossier, tender)
         changes = compare(before, tender) if before else ()
         dossier.note(
             "read", plan=len(merged.plan), criteria=len(merged.criteria), changes=len(changes), conflicts=len(conflicts)

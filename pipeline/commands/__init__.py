@@ -1,0 +1,1 @@
+"""Commands that are many enough to have a module of their own; pipeline/cli.py holds the others."""
