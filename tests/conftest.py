@@ -18,6 +18,7 @@ CORPUS = ROOT / "corpus"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="write the golden files anew, to be read in the diff")
+    parser.addoption("--screens", help="folder to keep a picture of each screen in")
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def zipped() -> bytes:
 
 def ended(page: Page, seconds: float = 240) -> None:
     """Until no job of the page is under way."""
-    expect(page.locator("[data-job-active]")).to_have_count(0, timeout=seconds * 1000)
+    expect(page.locator("article.job.queued, article.job.running")).to_have_count(0, timeout=seconds * 1000)
 
 
 def test_from_the_buyer_s_zip_to_the_evaluation(
