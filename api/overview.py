@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
-from pipeline.tender.dates import closing
-
 from api.access import Asked
 from api.schemas import DossierInfo
 from api.server import Server
 from pipeline import run
 from pipeline.records import Tender
 from pipeline.store import FILE
+from pipeline.tender.dates import closing
 from pipeline.workspace import read_consultation
 
 

@@ -263,7 +263,8 @@ def test_beginning_by_a_zip(server: Server, camille: TestClient) -> None:
     assert "Pièces du DCE" in answer.text
     assert all(path.name in answer.text for path in (CORPUS / "dce").iterdir())
     assert [job.kind for job in server.jobs.active("socle-hospitalier")] == ["prepare"]
-    assert 'hx-trigger="every 1s"' in answer.text, "its progress is followed"
+    job = server.jobs.active("socle-hospitalier")[0]
+    assert f'hx-get="/dossiers/socle-hospitalier/travaux/{job.id}" hx-trigger="every 1s"' in answer.text
     again = camille.post(
         "/dossiers",
         data={"_csrf": csrf, "name": "Socle hospitalier"},
