@@ -615,8 +615,14 @@ def test_exports_are_asked_listed_and_downloaded_and_nothing_else_is(desk: Desk,
     assert answer.headers["x-content-type-options"] == "nosniff"
     for name in (".cache", "lien", "..%2Fconsultation.yaml", "../consultation.yaml", "%2Fetc%2Fpasswd", "absent"):
         assert rene.get(f"{HOME}/documents/fichiers/{name}").status_code == 404, name
-    assert paul.post(f"{HOME}/documents/pli", {"candidate": "Deltaforge", "lot": "1", "pdf": "true"}).status_code == 303
-    assert desk.server.jobs.listed("essai")[0].params == {"candidate": "Deltaforge", "lot": "1", "pdf": True}
+    assert paul.post(f"{HOME}/documents/pli", {"candidate": "Deltaforge", "lot": "1"}).status_code == 303
+    assert desk.server.jobs.listed("essai")[0].params == {"candidate": "Deltaforge", "lot": "1", "pdf": False}
+    desk.work()
+    page = rene.page(f"{HOME}/documents")
+    sound(page)
+    pieces = page.partition('id="pieces"')[2].partition("</table>")[0]
+    assert pieces.count("<tr>") > 3
+    assert "manquante" in pieces or "à remplir" in pieces
 
 
 # --- nothing planted runs ----------------------------------------------------------------------------------
