@@ -132,6 +132,8 @@ def pack(task: Task) -> Result:
         "page": done.page.name,
         "files": len(done.pack.files),
         "complete": done.pack.complete,
+        "pieces": [piece.model_dump(mode="json") for piece in done.pack.pieces],
+        "remarks": list(done.pack.remarks),
     }
 
 

@@ -20,17 +20,13 @@ import yaml
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 
+from api.app import create_app
 from api.identity import Role
-from api.limits import guarded
-from api.pages import compliance, documents, evaluation, jobs, plan, reviews, sections
-from api.problems import problem_of
+from api.pages import compliance, evaluation
 from api.server import Server, create_server
 from api.worker import WORK, perform
 from pipeline import run, settings
-from pipeline.errors import MemoireError
 from pipeline.export.word import to_docx
 from pipeline.french import typeset
 from pipeline.records import Comment, Finding, Paragraph, Review, ReviewedParagraph, ReviewedSection, Sentence
@@ -137,18 +133,7 @@ def desk(drafted: Path, tmp_path: Path) -> Desk:
         description["library"] = [str(tmp_path / "copie" / "library")]
         path.write_text(yaml.safe_dump(description), encoding="utf-8")
     server = create_server(root, [], settings.load())
-    app = FastAPI()
-    app.state.server = server
-    for screen in (plan, sections, compliance, reviews, evaluation, documents, jobs):
-        app.include_router(screen.router)
-
-    @app.exception_handler(MemoireError)
-    def refused(request: Request, error: MemoireError) -> PlainTextResponse:
-        problem = problem_of(error)
-        return PlainTextResponse(problem.detail, problem.status)
-
-    guarded(app, server)
-    return Desk(server, app)
+    return Desk(server, create_app(server))
 
 
 @pytest.fixture
@@ -630,8 +615,14 @@ def test_exports_are_asked_listed_and_downloaded_and_nothing_else_is(desk: Desk,
     assert answer.headers["x-content-type-options"] == "nosniff"
     for name in (".cache", "lien", "..%2Fconsultation.yaml", "../consultation.yaml", "%2Fetc%2Fpasswd", "absent"):
         assert rene.get(f"{HOME}/documents/fichiers/{name}").status_code == 404, name
-    assert paul.post(f"{HOME}/documents/pli", {"candidate": "Deltaforge", "lot": "1", "pdf": "true"}).status_code == 303
-    assert desk.server.jobs.listed("essai")[0].params == {"candidate": "Deltaforge", "lot": "1", "pdf": True}
+    assert paul.post(f"{HOME}/documents/pli", {"candidate": "Deltaforge", "lot": "1"}).status_code == 303
+    assert desk.server.jobs.listed("essai")[0].params == {"candidate": "Deltaforge", "lot": "1", "pdf": False}
+    desk.work()
+    page = rene.page(f"{HOME}/documents")
+    sound(page)
+    pieces = page.partition('id="pieces"')[2].partition("</table>")[0]
+    assert pieces.count("<tr>") > 3
+    assert "manquante" in pieces or "à remplir" in pieces
 
 
 # --- nothing planted runs ----------------------------------------------------------------------------------
