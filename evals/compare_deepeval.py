@@ -1,4 +1,4 @@
-"""The same pairs and the same model put to deepeval's G-Eval: `python -m evals.compare_deepeval [--limit 30]`
+"""The same pairs and the same model put to deepeval's G-Eval: `python -m evals.compare_deepeval [--limit 24]`
 
 deepeval is no dependency of the project: it brings a hundred packages that nothing else needs. Install it aside, and
 lend it the project's packages for this script only (they come first, so the model runs in the same versions):
