@@ -53,7 +53,7 @@ def main() -> int:
         key = _key(root)
         with _served(root, key) as (client, _):
             for name, model in zip(("premier", "second"), MODELS, strict=True):
-                made = client.create(name, [CORPUS / "dce"])
+                made = client.create(name, sorted((CORPUS / "dce").iterdir()))
                 assert client.wait(made["id"], made["job"]["id"])["state"] == "done"
                 (root / name / "settings.toml").write_text(f'[llm]\nmodel = "{model}"\n')
             quick = _reads(client, chosen.seconds)
@@ -77,7 +77,7 @@ def _served(root: Path, key: str) -> Iterator[tuple[Client, subprocess.Popen[byt
         port = free.getsockname()[1]
     command = [str(Path(sys.executable).with_name("memoire")), "serve", str(root), "--port", str(port)]
     command += ["--library", str(CORPUS / "library")]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
         _until_up(url, process)

@@ -21,15 +21,16 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
+from api import searching
 from api.app import create_app
 from api.identity import Role
-from api.pages import compliance, evaluation
+from api.pages import assembly, compliance, evaluation
 from api.server import Server, create_server
 from api.worker import WORK, perform
 from pipeline import run, settings
 from pipeline.export.word import to_docx
 from pipeline.french import typeset
-from pipeline.records import Comment, Finding, Paragraph, Review, ReviewedParagraph, ReviewedSection, Sentence
+from pipeline.records import Comment, Finding, Paragraph, Passage, Review, ReviewedParagraph, ReviewedSection, Sentence
 from pipeline.workspace import Dossier, create, open_dossier, read_consultation, read_draft, write_draft
 from tests.conftest import CORPUS
 from tests.fakes import HashEmbedder, ScriptedModel
@@ -211,6 +212,10 @@ class Audit(HTMLParser):
                 pass
         if tag == "table" and not self._captions.pop():
             self.faults.append("table without caption")
+
+
+DANGERS = ("from elsewhere", "runs", "leads elsewhere", "a style sheet")
+"""The faults by which something planted would act."""
 
 
 def sound(text: str) -> None:
@@ -628,7 +633,9 @@ def test_exports_are_asked_listed_and_downloaded_and_nothing_else_is(desk: Desk,
 # --- nothing planted runs ----------------------------------------------------------------------------------
 
 
-def test_what_is_planted_in_texts_names_and_comments_is_inert(desk: Desk, paul: Client) -> None:
+def plant(desk: Desk) -> tuple[Passage, ...]:
+    """Payloads wherever a buyer, a model or a person puts words: the section 4.4 with its passages, the tender, a
+    review, the names of files."""
     planted = " ".join(PAYLOADS)
     dossier = desk.dossier
     section = read_draft(dossier, "4.4")
@@ -654,8 +661,13 @@ def test_what_is_planted_in_texts_names_and_comments_is_inert(desk: Desk, paul: 
     )
     write_draft(dossier, changed)
     tender = yaml.safe_load(dossier.consultation.read_text(encoding="utf-8"))
-    tender["object"] = planted
+    tender |= {"object": planted, "buyer": planted, "reference": planted, "format_rules": [planted]}
     tender["requirements"][0] |= {"text": planted, "document": planted}
+    tender["criteria"][0]["label"] = tender["deadlines"][0]["label"] = tender["deliverables"][0]["title"] = planted
+    tender["conditions"][0]["text"] = tender["pieces"][0] = tender["distinctions"][0] = planted
+    tender["inconsistencies"] = [
+        {"message": planted, "places": [{"document": planted, "page": 1, "quote": planted}], "question": planted}
+    ]
     for node in tender["plan"]:
         if node["number"].startswith("4"):
             node["title"] = f"{node['title']} {planted}"
@@ -672,6 +684,15 @@ def test_what_is_planted_in_texts_names_and_comments_is_inert(desk: Desk, paul: 
     (dossier.root / "reviews" / "piege.json").write_text(review.model_dump_json(), encoding="utf-8")
     dossier.note("review", file="piege.json", human=planted, acceptance=None)
     (dossier.export / "evaluation.json").write_text(run.evaluate_dossier(dossier).model_dump_json(), encoding="utf-8")
+    (dossier.dce / '"><img src=x onerror=alert(1)>.txt').write_text(f"Article 1. {planted}", encoding="utf-8")
+    job = desk.server.jobs.submit("essai", "draft", {"sections": ["4.4"]}, lane="llm", by="paul")
+    desk.server.jobs.claim()
+    desk.server.jobs.end(job.id, "failed", error=planted)
+    return passages
+
+
+def test_what_is_planted_in_texts_names_and_comments_is_inert(desk: Desk, paul: Client) -> None:
+    passages = plant(desk)
     seen = 0
     for screen in (*SCREENS, "relecture/piege"):
         text = paul.page(f"{HOME}/{screen}")
@@ -681,3 +702,53 @@ def test_what_is_planted_in_texts_names_and_comments_is_inert(desk: Desk, paul: 
     assert seen >= 8, "the texts are shown, as texts"
     panel = paul.get(f"{HOME}/sections/4.4/sources/{passages[0].id}", headers={"HX-Request": "true"})
     assert not Audit(panel.text).faults
+
+
+def test_what_is_planted_is_inert_on_every_page_there_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All the pages the application has, by its own list of routes."""
+    monkeypatch.setattr(searching, "_models", lambda settings: (HashEmbedder(), None))
+    passages = plant(desk)
+    desk.server.identity.add_user("carla", admin=True)
+    token, word = desk.server.identity.open_session("carla")
+    browser = TestClient(desk.app, base_url="http://localhost", follow_redirects=False)
+    browser.cookies.set("memoire", token)
+    carla = Client(browser, word)
+    names = {
+        "dossier": "essai",
+        "number": "4.4",
+        "passage": passages[0].id,
+        "job": desk.server.jobs.listed("essai")[0].id,
+        "review": "piege",
+        "name": "piege",
+        "place": "1",
+        "user": "carla",
+    }
+    queries = {
+        "piece": {"nom": next(path.name for path in desk.dossier.dce_files() if path.suffix == ".txt")},
+        "corriger": {"ou": "/criteria/0"},
+        "total": {"ou": "criteria"},
+        "bibliotheque": {"q": " ".join(PAYLOADS)},
+        "conformite": {"texte": " ".join(PAYLOADS)},
+        "versions": {"a": "actuelle", "b": "actuelle"},
+        "connexion": {"suite": "/" + PAYLOADS[1]},
+    }
+    asked, shown, others = 0, 0, []
+    for path in (route.path for screen in assembly.SCREENS for route in screen.router.routes if "GET" in route.methods):
+        for name, value in names.items():
+            path = path.replace(f"{{{name}}}", value)
+        if "{" in path:
+            others.append(path)
+            continue
+        for headers in ({}, {"HX-Request": "true"}):
+            answer = carla.get(path, params=queries.get(path.rsplit("/", 1)[-1], {}), headers=headers)
+            assert answer.status_code < 500, path
+            if answer.headers.get("content-type", "").startswith("text/html") and "attachment" not in (
+                answer.headers.get("content-disposition", "")
+            ):
+                dangers = [fault for fault in Audit(answer.text).faults if fault.startswith(DANGERS)]
+                assert dangers == [], path
+                shown += "&lt;script&gt;alert(1)" in answer.text
+            asked += 1
+    assert asked > 50
+    assert shown > 20, "the texts are shown, as texts"
+    assert len(others) < 8, others

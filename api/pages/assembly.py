@@ -21,8 +21,7 @@ from api.pages import (
     system,
 )
 
-router = APIRouter(include_in_schema=False)
-for screen in (
+SCREENS = (
     signin,
     home,
     dossier,
@@ -37,5 +36,7 @@ for screen in (
     sources,
     jobs,
     system,
-):
+)
+router = APIRouter(include_in_schema=False)
+for screen in SCREENS:
     router.include_router(screen.router)

@@ -113,3 +113,6 @@ document.addEventListener("htmx:afterSwap", (event) => {
   const mark = extract?.querySelector("mark");
   if (mark) extract.scrollTop = mark.offsetTop - extract.offsetTop - extract.clientHeight / 4;
 });
+
+// On a narrow screen the tabs scroll: the one that is open is in sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
