@@ -19,7 +19,7 @@ def overview(server: Server, asked: Asked, today: dt.date) -> DossierInfo:
     dossier = asked.dossier
     read = dossier.consultation.is_file()
     tender = read_consultation(dossier) if read else Tender()
-    states = run.section_states(dossier) if read else []
+    states = [state for state in run.section_states(dossier) if state.points or state.words] if read else []
     date = closing(tender)
     return DossierInfo(
         id=dossier.root.name,

@@ -48,6 +48,7 @@ class DossierInfo(BaseModel):
     """Whether what the buyer imposes has been read."""
     indexed: bool
     sections: int
+    """Those with points to answer; headings that are only titles are left out."""
     drafted: int
     points: int
     covered: int

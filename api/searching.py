@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import threading
 from functools import lru_cache
 
@@ -36,8 +37,9 @@ def found_in(server: Server, dossier: Dossier, question: str, k: int, filters: F
 def library_in(server: Server, dossier: Dossier) -> Inventory:
     """What the library holds, as this dossier's index and drafts see it."""
     settings = load_settings(dossier.root)
+    drafts = tuple(sorted((path.name, path.stat().st_mtime_ns) for path in (dossier.root / "drafts").glob("*.json")))
     with _ALONE:
-        return run.library_of([dossier], _models(settings)[0], settings)
+        return _inventory(dossier, settings, _stamp(dossier), drafts, dt.date.today())
 
 
 @lru_cache(maxsize=1)
@@ -47,9 +49,20 @@ def _models(settings: Settings) -> tuple[FolderEmbedder, Reranker | None]:
 
 
 def _index(dossier: Dossier, settings: Settings) -> Index:
-    path = dossier.index / FILE
-    stamp = path.stat().st_mtime_ns if path.is_file() else 0
-    return _opened(dossier, settings, stamp)
+    return _opened(dossier, settings, _stamp(dossier))
+
+
+def _stamp(dossier: Dossier) -> int:
+    """Changes with the index; 0 where there is none."""
+    found = (path for path in (dossier.index / FILE, dossier.index / f"{FILE}-wal") if path.is_file())
+    return max((path.stat().st_mtime_ns for path in found), default=0)
+
+
+@lru_cache(maxsize=OPEN)
+def _inventory(
+    dossier: Dossier, settings: Settings, stamp: int, drafts: tuple[tuple[str, int], ...], today: dt.date
+) -> Inventory:
+    return run.library_of([dossier], _models(settings)[0], settings)
 
 
 @lru_cache(maxsize=OPEN)

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pipeline.french import fold
 from pipeline.readers import read
 from pipeline.readers.text import read_text, table_block
-from pipeline.records import Block, Document, Tender
+from pipeline.records import Block, Deadline, Document, Tender
 from pipeline.tender import read_tender
 from pipeline.tender.classify import piece
 from pipeline.tender.criteria import read_criteria
+from pipeline.tender.dates import closing
 from pipeline.tender.plan import read_plan
 from pipeline.tender.requirements import atomise
 from tests.conftest import CORPUS
@@ -346,3 +347,21 @@ def test_no_pattern_is_slow_on_a_long_line(text: str) -> None:
 )
 def test_a_piece_is_known_by_its_title_before_its_name(make_document: Build, name: str, title: str, kind: str) -> None:
     assert piece(make_document(("heading", title), ("paragraph", "Texte."), name=name)) == kind
+
+
+@pytest.mark.parametrize(
+    ("deadlines", "expected"),
+    [
+        ([("Date et heure limites de remise des offres", "2027-02-12T12:00")], "2027-02-12T12:00"),
+        ([("Date limite de réception des plis", "2027-03-01"), ("Limite des questions", "2027-02-20")], "2027-03-01"),
+        ([("Dépôt des offres", "2027-03-01"), ("Dépôt des offres (reporté)", "2027-03-15")], "2027-03-15"),
+        ([("Remise des candidatures", "2027-01-10"), ("Remise des offres", "2027-04-02")], "2027-04-02"),
+        ([("Retour des candidatures", "2027-01-10"), ("Sélection des candidats", "2027-02-01")], "2027-01-10"),
+        ([("Durée de validité des offres remises", "2027-09-01"), ("Visite du site", "2027-01-08")], None),
+        ([("Remise des offres", None)], None),
+        ([], None),
+    ],
+)
+def test_when_offers_close(deadlines: list[tuple[str, str | None]], expected: str | None) -> None:
+    told = tuple(Deadline(label=label, date=date, text=label) for label, date in deadlines)
+    assert closing(Tender(deadlines=told)) == expected
