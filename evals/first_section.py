@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from pipeline.settings import ROOT
 
@@ -104,7 +104,7 @@ def _open(page: Page) -> None:
 
 def _ended(page: Page) -> None:
     """Until no job of the page is under way."""
-    page.wait_for_function(f"document.querySelectorAll('{_BUSY}').length === 0", timeout=600_000)
+    expect(page.locator(_BUSY)).to_have_count(0, timeout=600_000)
 
 
 if __name__ == "__main__":
