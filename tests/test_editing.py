@@ -352,6 +352,25 @@ def test_an_answer_takes_the_place_of_its_question_and_may_become_a_fact(dossier
         run.answer_gap(dossier, "4.4", gap.id, "Encore.", by=BY)
 
 
+def test_a_person_answers_for_a_section_as_it_stands_unless_it_asks_something(dossier: Dossier) -> None:
+    with pytest.raises(DossierError, match="question"):
+        run.validate_section(dossier, "4.4", by=BY)
+    gaps = [paragraph for paragraph in stands(dossier, "4.4").paragraphs if paragraph.gap]
+    for paragraph in gaps:
+        run.answer_gap(dossier, "4.4", paragraph.id, "Deux ingénieurs restituent les données.", by=BY)
+    before = stands(dossier, "4.4")
+    assert before.accepted is not None
+    assert before.accepted.validated_by is None
+    run.validate_section(dossier, "4.4", by="René")
+    after = stands(dossier, "4.4")
+    assert after.accepted is not None
+    assert after.accepted.validated_by == "René"
+    assert after.paragraphs == before.paragraphs
+    assert next(state for state in run.section_states(dossier) if state.number == "4.4").status == "validated"
+    with pytest.raises(DossierError, match="Rien n'est écrit"):
+        run.validate_section(dossier, "2.1", by=BY)
+
+
 def test_an_empty_answer_is_refused(dossier: Dossier) -> None:
     gap = next(p for p in stands(dossier, "4.4").paragraphs if p.gap == QUESTION)
     with pytest.raises(DossierError, match="vide"):

@@ -216,6 +216,16 @@ def answer_gap(
     return go(request, f"{_address(asked, number)}#p-{paragraph}", f"Votre réponse est dans la section{kept}.")
 
 
+@router.post("/valider", dependencies=[Depends(csrf)])
+def validate(request: Request, number: str, asked: Reviewer, server: AtServer) -> Response:
+    """Answer for the section."""
+    told = "La section est validée en votre nom."
+    return _done(
+        request, asked, server, number, "validate", told,
+        lambda: run.validate_section(asked.dossier, number, by=asked.caller.user),
+    )  # fmt: skip
+
+
 @router.post("/verrou", dependencies=[Depends(csrf)])
 def lock(request: Request, number: str, asked: Reviewer, server: AtServer) -> Response:
     """Lock the section."""

@@ -80,6 +80,14 @@ def answer(sent: AnswerSent, server: Shared, asked: Writer, number: Number) -> T
     return taken_info(taken)
 
 
+@router.post("/{number}/validation")
+def validate(server: Shared, asked: Reviewer, number: Number) -> TakenInfo:
+    """Answer for the section as it stands: no question may be left in it."""
+    taken = run.validate_section(asked.dossier, _named(asked, number), by=asked.caller.user)
+    server.journal.note(asked.caller.user, "validate", dossier=asked.dossier.root.name, section=number)
+    return taken_info(taken)
+
+
 @router.get("/{number}/lock")
 def lock_of(asked: Reader, number: Number) -> LockInfo | None:
     """Who keeps the section to themselves; null where nobody does."""

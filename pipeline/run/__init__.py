@@ -12,6 +12,7 @@ from pipeline.run.editing import (
     section_versions,
     text_of,
     unlock_section,
+    validate_section,
     write_text,
 )
 from pipeline.run.handing import FRAME_PIECES, Packed, fill_frames, frames_of, pack_dossier
@@ -74,5 +75,6 @@ __all__ = [
     "track_changes",
     "trend",
     "unlock_section",
+    "validate_section",
     "write_text",
 ]

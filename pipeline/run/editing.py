@@ -120,6 +120,23 @@ def answer_gap(dossier: Dossier, number: str, paragraph_id: str, answer: str, *,
         return desk.save(section, Typed(tuple(told), read.remarks), answer, keep=keep)
 
 
+def validate_section(dossier: Dossier, number: str, *, by: str) -> Taken:
+    """Answer for a section as it stands, from which time it is a person's text. Raises SectionLockedError, DossierError
+    where nothing is written or a question is left in it."""
+    desk = _desk(dossier, number, by)
+    with dossier.editing():
+        section = desk.section(None)
+        items = printed(section)
+        if not items:
+            raise DossierError("Rien n'est écrit ici", where=f"section {number}", remedy="Rédigez-la d'abord.")
+        if any(paragraph.gap for paragraph in section.paragraphs):
+            raise DossierError(
+                "Il y reste une question", where=f"section {number}", remedy="Répondez-y avant de valider."
+            )
+        told = [Told(i.text, i.paragraph.point, i.paragraph.item, i.paragraph.rows, i.paragraph.id) for i in items]
+        return desk.save(section, Typed(tuple(told), ()), text_of(section), validates=True)
+
+
 @dataclass(frozen=True)
 class _Desk:
     """What is needed to write a section, read before anyone is made to wait."""
@@ -146,7 +163,7 @@ class _Desk:
         )
         return read_draft(self.dossier, number) or unwritten(self.brief or title)
 
-    def save(self, before: Section, typed: Typed, text: str, *, keep: bool = False) -> Taken:
+    def save(self, before: Section, typed: Typed, text: str, *, keep: bool = False, validates: bool = False) -> Taken:
         """Write the section as it was typed; the one before becomes a version."""
         now = dt.datetime.now().astimezone()
         done = accept_typed(
@@ -156,7 +173,7 @@ class _Desk:
             typed,
             Document(name="", sha256=_digest(text), kind="response", pages=None, blocks=()),
             self.secrets,
-            Handed(self.by, now.isoformat(timespec="seconds")),
+            Handed(self.by, now.isoformat(timespec="seconds"), validates),
         )
         subject = self.tender.object or self.dossier.root.name
         answers = [
