@@ -13,7 +13,7 @@ from pipeline.french import fold
 from pipeline.readers import read_all
 from pipeline.records import Block, Document, Tender
 from pipeline.store import FILE, Store
-from pipeline.workspace import LAST_READING, Dossier, read_consultation
+from pipeline.workspace import Dossier, read_consultation
 
 _State = tuple[int, int]
 
@@ -21,14 +21,7 @@ _State = tuple[int, int]
 def tender_of(dossier: Dossier) -> Tender | None:
     """What the buyer imposes; ``None`` before the first reading. Raises DossierError where consultation.yaml is
     wrong."""
-    if not dossier.consultation.is_file():
-        return None
-    return _tender(dossier, _state(dossier.consultation), _state(dossier.root / LAST_READING))
-
-
-@lru_cache(maxsize=64)
-def _tender(dossier: Dossier, consultation: _State, reading: _State) -> Tender:
-    return read_consultation(dossier)
+    return read_consultation(dossier) if dossier.consultation.is_file() else None
 
 
 class Documents(dict[str, Document]):

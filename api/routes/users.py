@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as PathParameter
@@ -11,21 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access import Asked, Caller, api_dossier, by_key, server_admin, visible
 from api.identity import Grant, Key, Role, User
 from api.journal import Entry
-from api.problems import MEDIA_TYPE, NotFound, Problem
+from api.problems import NotFound
 from api.server import Server, server_of
 from api.typed import TypedRoute
 
-_PROBLEM = {"model": Problem, "content": {MEDIA_TYPE: {}}}
-_DENIED: dict[int | str, dict[str, Any]] = {
-    401: {**_PROBLEM, "description": "Clé absente, expirée, révoquée ou fausse"},
-    403: {**_PROBLEM, "description": "Interdit à ce rôle"},
-    422: {**_PROBLEM, "description": "Demande mal formée, champ par champ"},
-    429: {**_PROBLEM, "description": "Trop de demandes"},
-}
-_ABSENT: dict[int | str, dict[str, Any]] = {404: {**_PROBLEM, "description": "Introuvable, ou à quelqu’un d’autre"}}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: {**_PROBLEM, "description": "L’état du serveur ne s’y prête pas"}}
-
-router = APIRouter(prefix="/v1", tags=["utilisateurs"], responses=_DENIED, route_class=TypedRoute)
+router = APIRouter(prefix="/v1", tags=["utilisateurs"], route_class=TypedRoute)
 
 Shared = Annotated[Server, Depends(server_of)]
 Known = Annotated[Caller, Depends(by_key)]
@@ -99,7 +89,7 @@ def make_my_key(server: Shared, caller: Known, wanted: KeySent) -> KeyMade:
     return _make_key(server, caller, caller.user, wanted)
 
 
-@router.delete("/me/keys/{key}", status_code=204, responses=_ABSENT)
+@router.delete("/me/keys/{key}", status_code=204)
 def revoke_my_key(server: Shared, caller: Known, key: KeyId) -> None:
     """End a key of mine, at once."""
     _revoke(server, caller, caller.user, key)
@@ -111,7 +101,7 @@ def users(server: Shared, _: Admin) -> list[User]:
     return server.identity.users()
 
 
-@router.post("/users", status_code=201, responses=_CONFLICT)
+@router.post("/users", status_code=201)
 def make_user(server: Shared, caller: Admin, wanted: UserSent) -> User:
     """A new user, who has no key yet."""
     made = server.identity.add_user(wanted.name, admin=wanted.admin)
@@ -119,7 +109,7 @@ def make_user(server: Shared, caller: Admin, wanted: UserSent) -> User:
     return made
 
 
-@router.post("/users/{user}/disable", responses=_ABSENT | _CONFLICT)
+@router.post("/users/{user}/disable")
 def disable_user(server: Shared, caller: Admin, user: UserName) -> User:
     """Shut a user out: keys and sessions end at once."""
     disabled = server.identity.disable(user)
@@ -127,7 +117,7 @@ def disable_user(server: Shared, caller: Admin, user: UserName) -> User:
     return disabled
 
 
-@router.post("/users/{user}/enable", responses=_ABSENT)
+@router.post("/users/{user}/enable")
 def enable_user(server: Shared, caller: Admin, user: UserName) -> User:
     """Let a user in again, with a new key."""
     enabled = server.identity.enable(user)
@@ -135,31 +125,31 @@ def enable_user(server: Shared, caller: Admin, user: UserName) -> User:
     return enabled
 
 
-@router.get("/users/{user}/keys", responses=_ABSENT)
+@router.get("/users/{user}/keys")
 def keys(server: Shared, _: Admin, user: UserName) -> list[Key]:
     """A user's keys, without their secrets."""
     return server.identity.keys(_user(server, user).name)
 
 
-@router.post("/users/{user}/keys", status_code=201, responses=_ABSENT | _CONFLICT)
+@router.post("/users/{user}/keys", status_code=201)
 def make_key(server: Shared, caller: Admin, user: UserName, wanted: KeySent) -> KeyMade:
     """A new key for a user; its secret is shown this once."""
     return _make_key(server, caller, user, wanted)
 
 
-@router.delete("/users/{user}/keys/{key}", status_code=204, responses=_ABSENT)
+@router.delete("/users/{user}/keys/{key}", status_code=204)
 def revoke_key(server: Shared, caller: Admin, user: UserName, key: KeyId) -> None:
     """End a user's key, at once."""
     _revoke(server, caller, user, key)
 
 
-@router.get("/dossiers/{dossier}/members", responses=_ABSENT)
+@router.get("/dossiers/{dossier}/members")
 def members(server: Shared, asked: Managed) -> list[Grant]:
     """Who may do what in a dossier; administrators of the server may everything and are not among them."""
     return server.identity.grants(asked.dossier.root.name)
 
 
-@router.put("/dossiers/{dossier}/members/{user}", responses=_ABSENT)
+@router.put("/dossiers/{dossier}/members/{user}")
 def set_member(server: Shared, asked: Managed, user: UserName, wanted: RoleSent) -> Grant:
     """Give a user a role in a dossier, instead of any other."""
     name, member = asked.dossier.root.name, _user(server, user).name
@@ -168,7 +158,7 @@ def set_member(server: Shared, asked: Managed, user: UserName, wanted: RoleSent)
     return Grant(dossier=name, user=member, role=wanted.role)
 
 
-@router.delete("/dossiers/{dossier}/members/{user}", status_code=204, responses=_ABSENT)
+@router.delete("/dossiers/{dossier}/members/{user}", status_code=204)
 def remove_member(server: Shared, asked: Managed, user: UserName) -> None:
     """Take a user's role in a dossier away."""
     name, member = asked.dossier.root.name, _user(server, user).name
@@ -182,7 +172,7 @@ def journal(server: Shared, _: Admin, last: Last = 200) -> list[Entry]:
     return server.journal.read(last=last)
 
 
-@router.get("/dossiers/{dossier}/journal", responses=_ABSENT)
+@router.get("/dossiers/{dossier}/journal")
 def dossier_journal(server: Shared, asked: Managed, last: Last = 200) -> list[Entry]:
     """Who did what in a dossier, oldest first."""
     return server.journal.read(asked.dossier.root.name, last)
