@@ -127,7 +127,7 @@ def show_report(report: CoverageReport) -> None:
     if report.checks:
         out.print(f"À corriger : {len(report.checks)}", markup=False)
         for check in report.checks[:10]:
-            out.print(f"  {check.paragraph or check.section}  {check.message}", markup=False)
+            out.print(f"  {check.paragraph or check.section or 'tout le document'}  {check.message}", markup=False)
     missing = [(s.number, p.text) for s in report.sections for p in s.points if p.verdict == "missing"]
     if missing:
         out.print(f"Points manquants : {len(missing)}", markup=False)

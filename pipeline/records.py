@@ -1038,6 +1038,30 @@ class Check(Record):
     """In French."""
 
 
+class DocumentForm(Record):
+    """The form of a document to hand in, read from its file."""
+
+    format: str
+    """Extension, lower case, without the dot."""
+    megabytes: float
+    """10^6 bytes."""
+    papers: tuple[tuple[int, int], ...]
+    """Short and long side of its pages in millimetres, each size once; (0, 0) where the file does not say."""
+    smallest: float | None
+    """Size of its smallest text, tables and captions included, headers, footers and notes left out, in points; ``None``
+    where there is no text."""
+    smallest_style: str
+    """The style that text is in."""
+    fonts: tuple[str, ...]
+    """Of the same text; an empty one stands for the theme's."""
+    numbered: bool
+    """Whether a header or footer has the page's number."""
+    contents: bool
+    """Whether it has a table of contents."""
+    pages: int | None = None
+    """Cover and contents included; ``None`` where nothing laid it out."""
+
+
 class JudgedPoint(Record):
     """A point that a model judged, beside what the scorers say of it."""
 

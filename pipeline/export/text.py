@@ -286,6 +286,8 @@ LABELS = {
     "exhibits_present": "Tableaux et schémas demandés présents",
     "table_support": "Lignes de tableaux retrouvées dans leur source",
     "requirements_listed": "Exigences listées avec leur réponse",
+    "readability": "Phrases et paragraphes de longueur lisible",
+    "format_rules": "Règles de forme de l'acheteur tenues",
 }
 
 

@@ -16,9 +16,10 @@ from pipeline.ingest import Progress
 from pipeline.llm import LanguageModel
 from pipeline.marks import with_mark
 from pipeline.readers.docx import read_docx
+from pipeline.readers.form import form_of
 from pipeline.readers.lines import with_contents
 from pipeline.records import AcceptanceRate, Block, CoverageReport, Paragraph
-from pipeline.run.document import memoire_of
+from pipeline.run.document import memoire_of, pages_of
 from pipeline.run.drafting import secrets_of
 from pipeline.run.reviewing import human_document
 from pipeline.workspace import Dossier, read_consultation
@@ -48,15 +49,18 @@ def acceptance(dossier: Dossier) -> tuple[AcceptanceRate, ...]:
 
 
 def evaluate_dossier(dossier: Dossier) -> CoverageReport:
-    """Score the answer as it would be handed in: the exported document is read back for its headings."""
+    """Score the answer as it would be handed in: the exported document is read back for its headings and its form."""
     tender = read_consultation(dossier)
     memoire = memoire_of(dossier)
-    blocks, _ = read_docx(to_docx(memoire), "export")
+    written = to_docx(memoire)
+    blocks, _ = read_docx(written, "export")
+    form = form_of(written).model_copy(update={"pages": pages_of(dossier, memoire)})
     headings = [block.text for block in blocks if block.kind == "heading"]
     models = sorted({f"{s.model}@{s.model_sha256[:12]}" for s in memoire.sections if s.model})
     prompts = sorted({s.prompt_sha256[:12] for s in memoire.sections if s.prompt_sha256})
     manifest = {"dossier": dossier.root.name, "models": ", ".join(models), "prompts": ", ".join(prompts)}
-    report = with_mark(cover(tender, memoire, headings, manifest, [form for form, _ in secrets_of(dossier)]), tender)
+    secrets = [spelling for spelling, _ in secrets_of(dossier)]
+    report = with_mark(cover(tender, memoire, headings, manifest, secrets, form), tender)
     _note_scores(dossier, report)
     return report.model_copy(update={"acceptance": acceptance(dossier)})
 
@@ -70,7 +74,7 @@ def evaluate_document(dossier: Dossier, path: Path, embedder: Embedder) -> Cover
             "Aucun plan imposé : il n'y a rien à quoi comparer ce document", where=dossier.consultation
         )
     manifest = {"dossier": dossier.root.name, "document": path.name, "embedder": embedder.identity}
-    return cover_document(tender, _blocks(path), embedder, manifest)
+    return cover_document(tender, _blocks(path), embedder, manifest, form_of(path.read_bytes()))
 
 
 def judge_dossier(
