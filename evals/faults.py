@@ -13,7 +13,7 @@ from pipeline.case import remarks
 from pipeline.claims import labels
 from pipeline.draft import for_client, unled
 from pipeline.form import SENTENCE_WORDS, length
-from pipeline.french import MONTHS
+from pipeline.french import MONTHS, sentences
 from pipeline.records import Paragraph, Section, Sentence, TableRow
 
 CERTIFICATES = (
@@ -215,8 +215,10 @@ def unqualified(text: str, rng: random.Random) -> str | None:
 
 def longer(text: str, rng: random.Random) -> str | None:
     """Told again in the same breath, until nobody follows."""
+    if len(sentences(text)) > 1 or length(text) > SENTENCE_WORDS:  # two short ones told again are four short ones
+        return None
     bare = text.rstrip(" .")
-    return ", ".join([bare] * (SENTENCE_WORDS // length(bare) + 1)) + "." if length(text) <= SENTENCE_WORDS else None
+    return ", ".join([bare] * (SENTENCE_WORDS // length(bare) + 1)) + "."
 
 
 # --- what a sentence rests on and claims -------------------------------------------------------------------

@@ -73,26 +73,36 @@ Check = Callable[[str, DocumentForm, int | None], Told | None]
 """Of a rule (and folded inside), a form and the mémoire's limit of pages: ``None`` where the rule does not say it."""
 
 _OUTSIDE = re.compile(r"\bhors\b|\bnon compris|\bsans compter|\bdecompte|\bne comp\w+ pas\b|\bnon compt")
-_POINTS = re.compile(
-    r"\b(?:polices?|caracteres?|corps|typograph\w+)\b.{0,60}?(?<![\d.,])(\d{1,2}(?:[.,]5)?)\s*(?:points?|pts?)\b"
-    r"|\b(?:taille (?:de )?(?:la )?police|police (?:de )?taille|corps)\s*(?::|de|minimale?|mini(?:mum)?|au moins|\s)*"
-    r"(\d{1,2}(?:[.,]5)?)\b"
-)
-_AT_MOST = re.compile(r"\bau plus\b|\bmaxim|\bne .{0,20}(?:depass|exced)")
 _FONTS = (
     "arial", "calibri", "times new roman", "verdana", "helvetica", "cambria", "garamond", "tahoma", "open sans",
     "liberation sans", "marianne", "georgia", "century gothic", "trebuchet ms", "segoe ui", "aptos", "roboto",
 )  # fmt: skip
+_POINTS = re.compile(
+    r"\b(?:polices?|caracteres?|corps|typograph\w+)\b.{0,60}?(?<![\d.,])(\d{1,2}(?:[.,]5)?)\s*(?:points?|pts?)\b"
+    r"|\b(?:taille (?:de )?(?:la )?police|police (?:de )?taille|corps)\s*(?::|de|minimale?|mini(?:mum)?|au moins|\s)*"
+    r"(\d{1,2}(?:[.,]5)?)\b"
+    rf"|\b(?:{'|'.join(_FONTS)})\b,? ?(?:de |en )?(?:taille |corps )?(?:minimale? )?(?:de )?(\d{{1,2}}(?:[.,]5)?)\b"
+)
+SIZES = range(6, 17)
+"""Points that a size of text may have: another number is none."""
+_AT_MOST = re.compile(r"\bau plus\b|\bmaxim|\bne .{0,20}(?:depass|exced)")
 _OR_LIKE = re.compile(r"\bou (?:equivalent|similaire|autre)|\bequivalente?\b|\bpar exemple\b|\bde type\b|\bex\b")
 _NUMBERED = re.compile(r"\bpages? .{0,30}\bnumerote|\bpagines?\b|\bpaginees?\b|\bnumerotation des pages\b")
 _CONTENTS = re.compile(
     r"\b(?:comport|conti|compren|dote|pourvu|muni|preced|accompagn)\w* .{0,40}\b(?:sommaire|table des matieres)\b"
     r"|\b(?:sommaire|table des matieres) (?:pagine )?(?:est|doit etre|sera) (?:present|obligatoire|exige|fourni|joint)"
 )
-_IN_FRENCH = re.compile(r"\b(?:en|langue) francais|\ben langue francaise")
-_WRITINGS = re.compile(
-    r"\b(?:documents?|offres?|candidatures?|memoires?|reponses?|plis?|pieces?|dossiers?|notices?|fiches?)\b"
+_IN_FRENCH = re.compile(
+    r"\b(?:documents?|ecrits?|offres?|candidatures?|memoires?|reponses?|plis?|pieces?|dossiers?|notices?|fiches?"
+    r"|redige\w*|etabli\w*|exprime\w*)\b.*\b(?<!traduction )en (?:langue )?francais"
+    r"|\bfrancais est la (?:seule )?langue|^langue ?: ?francais|\blangue de .{0,40}\bfrancais"
 )
+_ANSWER = re.compile(r"\bmemoire|\boffres?\b|(?<!cadre de )\breponses?\b(?! au questionnaire)|\bdocuments\b|\bpieces\b")
+_OTHER = re.compile(
+    r"^(?:elle|il)\b|\bcadre de\b|\bcandidature|\bacte d.engagement|\bcv\b|\bannexes? (?!comp|non)|\bnotes? (?!comp)"
+    r"|\bnotice|\bfiche|\bbordereau|\bformulaire|\bquestionnaire|\bplanning|\bplans?\b|\bdevis\b|\bbpu\b|\bdpgf\b"
+)
+"""Another document than the mémoire; « Elle » is of the sentence before, which is not known here."""
 
 
 def _pages(rule: str, form: DocumentForm, limit: int | None) -> Told | None:
@@ -115,12 +125,12 @@ def _paper(rule: str, form: DocumentForm, limit: int | None) -> Told | None:
 
 def _points(rule: str, form: DocumentForm, limit: int | None) -> Told | None:
     match = _POINTS.search(fold(rule))
-    if match is None or _AT_MOST.search(fold(rule)):
+    least = float(next(filter(None, match.groups())).replace(",", ".")) if match else 0.0
+    if int(least) not in SIZES or _AT_MOST.search(fold(rule)):
         return None
     if form.smallest is None:
         return Told(None, "")
     style = f" (style « {form.smallest_style} »)" if form.smallest_style else ""
-    least = float((match[1] or match[2]).replace(",", "."))
     return Told(form.smallest >= least, f"texte de {form.smallest:g} points{style}".replace(".", ","))
 
 
@@ -196,11 +206,12 @@ def rule_items(tender: Tender, form: DocumentForm | None, foreign: Place | None)
     for n, rule in enumerate(tender.format_rules):
         quoted = f" : l'acheteur demande « {rule.rstrip(' ;.')} »."
         told = {name: found for name, check in CHECKS.items() if (found := check(rule, unread, limit)) is not None}
+        elsewhere = bool(_OTHER.search(fold(rule)) and not _ANSWER.search(fold(rule)))
         for name, (kept, seen) in told.items():
-            known = None if kept is None or form is None else float(kept)
+            known = None if kept is None or form is None or elsewhere else float(kept)
             fault = seen[:1].upper() + seen[1:] + quoted if known == 0 else ""
             yield Item(f"{name}#{n}", known, "", None, fault)
-        if _IN_FRENCH.search(fold(rule)) and _WRITINGS.search(fold(rule)):
+        if _IN_FRENCH.search(fold(rule)):
             place = foreign or Place("", None)
             fault = f"Phrase dans une autre langue{quoted}" if foreign else ""
             yield Item(f"langue#{n}", float(not foreign), place.section, place.paragraph, fault)

@@ -101,6 +101,8 @@ def told(rule: str, form: DocumentForm | None = GOOD, foreign: Place | None = No
         ("Les réponses sont rendues au format A4.", "papier", {"papers": ((210, 297), (216, 279))}),
         ("Police de caractères : 11 points au minimum.", "taille", {"smallest": 10.5}),
         ("Le texte est composé en corps 11.", "taille", {"smallest": 8.0}),
+        ("Le mémoire est rendu en police Arial 11 au minimum.", "taille", {"smallest": 9.0}),
+        ("Le mémoire est saisi en police Arial de taille 11.", "taille", {"smallest": 9.0}),
         ("La police est Arial.", "police", {"fonts": ("Arial", "Comic Sans MS")}),
         ("Les pages du mémoire sont numérotées.", "numéros", {"numbered": False}),
         ("Le mémoire comporte un sommaire paginé.", "sommaire", {"contents": False}),
@@ -131,6 +133,8 @@ def test_a_rule_is_kept_broken_or_not_known(rule: str, what: str, bad: dict[str,
         "La note sur la sécurité compte 4 pages au plus.",
         "Le cadre de prix est remis au format xlsx.",
         "Un document de police d’assurance est joint.",
+        "La police d’assurance n° 10 est jointe.",
+        "Les documents en langue étrangère sont accompagnés d’une traduction en français.",
     ],
 )
 def test_a_rule_nobody_can_check_is_unscored(rule: str) -> None:
@@ -150,6 +154,10 @@ def test_a_rule_nobody_can_check_is_unscored(rule: str) -> None:
         ("La police est Arial.", {"fonts": ("", "Arial")}),
         ("Police de caractères : 11 points au minimum.", {"smallest": None}),
         ("Les formats acceptés sont PDF et ODT.", {}),
+        ("Le cadre de réponse est rendu en Verdana.", {}),  # another document
+        ("Elle est saisie en Verdana.", {}),
+        ("Le dossier de candidature est au format A4.", {"papers": ((216, 279),)}),
+        ("La note sur la sécurité compte 4 pages au plus.", {}),
     ],
 )
 def test_what_cannot_be_told_is_unscored(rule: str, form: dict[str, object]) -> None:
@@ -159,6 +167,21 @@ def test_what_cannot_be_told_is_unscored(rule: str, form: dict[str, object]) -> 
 def test_a_rule_of_several_things_is_several_items() -> None:
     rule = "Format A4, police d’au moins 12 points, pages numérotées."
     assert told(rule) == [("papier", 1.0), ("taille", 0.0), ("numéros", 1.0)]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "Elles sont rédigées en français ou accompagnées d’une traduction.",
+        "Le français est la seule langue acceptée.",
+        "Langue : français.",
+        "La langue de travail et de rédaction est le français.",
+        "Les écrits sont en français.",
+    ],
+)
+def test_a_rule_on_the_language_is_known_however_it_is_said(rule: str) -> None:
+    assert told(rule) == [("langue", 1.0)]
+    assert told(rule, GOOD, Place("1", "1-1")) == [("langue", 0.0)]
 
 
 def test_the_language_is_held_to_the_words_and_its_place_is_named() -> None:
