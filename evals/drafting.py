@@ -22,6 +22,7 @@ from pathlib import Path
 from evals.citations import citations
 from pipeline import machine, run, settings
 from pipeline.apart import Tell, apart
+from pipeline.case import remarks
 from pipeline.claims import claim_of
 from pipeline.clients import secret_forms
 from pipeline.coverage import share
@@ -32,7 +33,6 @@ from pipeline.library import read_facts
 from pipeline.llm import Prompt, answers
 from pipeline.llm.llamacpp import LlamaCpp, Usage
 from pipeline.records import Memoire, Metric
-from pipeline.scorers import remarks
 from pipeline.settings import ROOT, Settings
 from pipeline.workspace import Dossier, create, open_dossier
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from evals.kept import Kept
+from pipeline.case import remarks
 from pipeline.claims import labels
 from pipeline.draft import for_client, unled
-from pipeline.french import MONTHS
+from pipeline.form import SENTENCE_WORDS, length
+from pipeline.french import MONTHS, sentences
 from pipeline.records import Paragraph, Section, Sentence, TableRow
-from pipeline.scorers import remarks
 
 CERTIFICATES = (
     "Ostréane est certifiée ISO 22301 par l’organisme Véridor (certificat n° VD-2231).",
@@ -212,6 +213,14 @@ def unqualified(text: str, rng: random.Random) -> str | None:
     return _put(text, match, "") if match and re.search(r"\d", text) else None
 
 
+def longer(text: str, rng: random.Random) -> str | None:
+    """Told again in the same breath, until nobody follows."""
+    if len(sentences(text)) > 1 or length(text) > SENTENCE_WORDS:  # two short ones told again are four short ones
+        return None
+    bare = text.rstrip(" .")
+    return ", ".join([bare] * (SENTENCE_WORDS // length(bare) + 1)) + "."
+
+
 # --- what a sentence rests on and claims -------------------------------------------------------------------
 
 
@@ -395,6 +404,13 @@ def drop_requirement(case: Kept, rng: random.Random) -> Iterator[Spoilt]:
         made = (*rows[:place], *rows[place + 1 :])
         spoilt = replace(case, memoire=case.memoire.model_copy(update={"compliance": made}))
         yield Spoilt(spoilt, rows[place].section, rows[place].paragraph)
+
+
+def other_form(case: Kept, rng: random.Random) -> Iterator[Spoilt]:
+    """The document on another paper, without numbers of pages, without contents."""
+    changes: list[dict[str, object]] = [{"papers": ((216, 279),)}, {"numbered": False}, {"contents": False}]
+    for change in _shuffled(changes, rng):
+        yield Spoilt(replace(case, form=case.form.model_copy(update=change)), "")
 
 
 # --- headings of the exported document ---------------------------------------------------------------------

@@ -12,16 +12,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import coverage, run
+from pipeline.case import Item
 from pipeline.clients import secret_forms
 from pipeline.export.word import to_docx
 from pipeline.library import read_facts
 from pipeline.readers.docx import read_docx
-from pipeline.records import CoverageReport, Memoire, Section, Tender
-from pipeline.scorers import Item
+from pipeline.readers.form import form_of
+from pipeline.records import CoverageReport, DocumentForm, Memoire, Section, Tender
 from pipeline.settings import ROOT
 from pipeline.workspace import Dossier, create, read_consultation
 
 DRAFTS = ROOT / "evals" / "cases" / "sample" / "drafts"
+SHIPPED = DocumentForm(
+    format="docx",
+    megabytes=0.4,
+    papers=((210, 297),),
+    smallest=8.0,
+    smallest_style="Renvoi",
+    fonts=("Liberation Sans",),
+    numbered=True,
+    contents=True,
+)
+"""The form that the shipped template gives; ``Kept.exported`` reads it from the document."""
 DAY = dt.date(2026, 11, 22)
 """Day of the drafts: certificates are valid or not as they were then."""
 
@@ -34,19 +46,25 @@ class Kept:
     memoire: Memoire
     headings: tuple[str, ...]
     secrets: tuple[str, ...]
+    form: DocumentForm
+    """Of its document."""
 
     def report(self) -> CoverageReport:
         """Its scores, with what made it."""
-        return coverage.cover(self.tender, self.memoire, self.headings, made_by(self.memoire.sections), self.secrets)
+        return coverage.cover(
+            self.tender, self.memoire, self.headings, made_by(self.memoire.sections), self.secrets, self.form
+        )
 
     def items(self) -> dict[str, list[Item]]:
         """What each metric counts."""
-        return coverage.items(self.tender, self.memoire, self.headings, self.secrets)
+        return coverage.items(self.tender, self.memoire, self.headings, self.secrets, self.form)
 
     def exported(self) -> Kept:
-        """With the headings read back from the Word document (about ten seconds)."""
-        blocks, _ = read_docx(to_docx(self.memoire), "export")
-        return replace(self, headings=tuple(block.text for block in blocks if block.kind == "heading"))
+        """With headings and form read back from the Word document (about ten seconds)."""
+        written = to_docx(self.memoire)
+        blocks, _ = read_docx(written, "export")
+        headings = tuple(block.text for block in blocks if block.kind == "heading")
+        return replace(self, headings=headings, form=form_of(written))
 
 
 def made_by(sections: Sequence[Section]) -> dict[str, str]:
@@ -74,7 +92,7 @@ def of_dossier(dossier: Dossier) -> Kept:
     memoire = run.memoire_of(dossier, today=DAY)
     secrets = secret_forms(read_facts(dossier.library(), DAY).clients)
     headings = tuple(node.heading for node in memoire.plan)
-    return Kept(read_consultation(dossier), memoire, headings, tuple(form for form, _ in secrets))
+    return Kept(read_consultation(dossier), memoire, headings, tuple(form for form, _ in secrets), SHIPPED)
 
 
 def kept() -> Kept:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import getpass
@@ -478,6 +479,12 @@ def evaluate(
         Path | None,
         typer.Option("--document", metavar="FICHIER.docx", help="Un mémoire écrit ailleurs, au lieu des brouillons."),
     ] = None,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Montre aussi, à côté, ce qu'un modèle de langage dit de chaque point.")
+    ] = False,
+    runs: Annotated[
+        int, typer.Option("--runs", metavar="N", min=1, max=6, help="Combien de fois le modèle est interrogé.")
+    ] = 3,
     set_: Set = None,
 ) -> None:
     """Mesure la couverture du plan et des critères."""
@@ -492,6 +499,13 @@ def evaluate(
         err.print(CAUTION, markup=False, style="yellow")
     else:
         report = run.evaluate_dossier(folder)
+    if judge:
+        with stages() as progress, contextlib.closing(run.load_model(settings)) as model:
+            report = (
+                run.judge_document(folder, document, report, model, runs, progress)
+                if document
+                else run.judge_dossier(folder, report, model, runs, progress)
+            )
     if form == "json":
         print_json(report)
     elif form == "junit":

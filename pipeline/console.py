@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
 
-from pipeline.export.text import LABELS, acceptance_lines, mark_lines, verdict_counts
+from pipeline.export.text import LABELS, STATES, acceptance_lines, judge_lines, mark_lines, verdict_counts
 from pipeline.french import french_date
-from pipeline.records import CoverageReport, FramePlace, FrameReport
+from pipeline.records import CoverageReport, FramePlace, FrameReport, JudgeReport
 
 if TYPE_CHECKING:  # they load the search libraries, which most commands do without
     from pipeline.inventory import Inventory
@@ -125,12 +127,27 @@ def show_report(report: CoverageReport) -> None:
     if report.checks:
         out.print(f"À corriger : {len(report.checks)}", markup=False)
         for check in report.checks[:10]:
-            out.print(f"  {check.paragraph or check.section}  {check.message}", markup=False)
+            out.print(f"  {check.paragraph or check.section or 'tout le document'}  {check.message}", markup=False)
     missing = [(s.number, p.text) for s in report.sections for p in s.points if p.verdict == "missing"]
     if missing:
         out.print(f"Points manquants : {len(missing)}", markup=False)
         for number, text in missing[:10]:
             out.print(f"  {number}  {text}", markup=False)
+    if report.judge:
+        _show_judge(report.judge)
+
+
+def _show_judge(judge: JudgeReport) -> None:
+    out.print(f"\n{judge_lines(judge)[0]}", markup=False, style="bold")
+    for line in judge_lines(judge)[1:]:
+        out.print(line, markup=False)
+    out.print(judge.caution, markup=False, style="yellow")
+    if judge.disagreements:
+        table = Table("Section", "Point", "Mesures", "Juge", "À l'appui du juge", title="Désaccords")
+        for point in judge.disagreements:
+            said = (point.number, point.point, STATES[point.scored], STATES[point.judged], " … ".join(point.quotes))
+            table.add_row(*map(Text, said))
+        out.print(table)
 
 
 def show_frame(report: FrameReport) -> None:

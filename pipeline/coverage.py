@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from pipeline import verify
+from pipeline.case import Case, Item, remarks, unsourced
 from pipeline.french import typeset
 from pipeline.outline import outline
 from pipeline.records import (
@@ -21,6 +22,7 @@ from pipeline.records import (
     CoverageReport,
     Criterion,
     CriterionCoverage,
+    DocumentForm,
     Memoire,
     Metric,
     Paragraph,
@@ -33,7 +35,7 @@ from pipeline.records import (
     Tender,
     Verdict,
 )
-from pipeline.scorers import SCORERS, Case, Item, remarks, unsourced
+from pipeline.scorers import SCORERS
 from pipeline.tender.links import chapter_for
 
 METRICS = (
@@ -54,6 +56,8 @@ METRICS = (
     "exhibits_present",
     "table_support",
     "requirements_listed",
+    "readability",
+    "format_rules",
 )
 
 
@@ -63,12 +67,13 @@ def cover(
     headings: Sequence[str],
     manifest: dict[str, str],
     secrets: Collection[str] = (),
+    form: DocumentForm | None = None,
 ) -> CoverageReport:
-    """Score a mémoire. ``headings``: those of the exported document, read back, in order; ``secrets``: spellings of
+    """Score a mémoire. ``headings`` and ``form``: those of the exported document, read back; ``secrets``: spellings of
     clients who may not be named."""
     sections = _sections(memoire)
     criteria = tuple(criterion_coverage(criterion, tender, sections) for criterion in tender.criteria)
-    counted = items(tender, memoire, headings, secrets)
+    counted = items(tender, memoire, headings, secrets, form)
     weighed = [c for c in criteria if c.coverage is not None and c.weight]
     metrics = {name: share([item.value for item in counted[name]]) for name in counted}
     metrics["weighted_coverage"] = Metric(
@@ -93,10 +98,14 @@ def cover(
 
 
 def items(
-    tender: Tender, memoire: Memoire, headings: Sequence[str], secrets: Collection[str] = ()
+    tender: Tender,
+    memoire: Memoire,
+    headings: Sequence[str],
+    secrets: Collection[str] = (),
+    form: DocumentForm | None = None,
 ) -> dict[str, list[Item]]:
     """What each metric that is a share counts, in the order of the document."""
-    case = Case(tender, memoire, tuple(headings), tuple(secrets))
+    case = Case(tender, memoire, tuple(headings), tuple(secrets), form)
     counted = {name: list(scorer(case)) for name, scorer in SCORERS.items()}
     wrong = [one.paragraph.id for one in case.said if one.remarks and not unsourced(one.sentence)]
     counted["point_coverage"] = [_point(s, n, wrong) for s in _sections(memoire) for n in range(len(s.points))]

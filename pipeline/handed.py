@@ -8,16 +8,20 @@ where an answer seems to be, for a person to read, and says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from pipeline.case import Case, Item
 from pipeline.coverage import METRICS, criterion_coverage, share, worth
 from pipeline.embed import Embedder
-from pipeline.french import fold, looks_english, sentences
+from pipeline.form import Place, paragraph_item, rule_items, sentence_item
+from pipeline.french import fold, looks_english, sentences, typeset
 from pipeline.outline import briefs_of
 from pipeline.points import Asked, Reading, Said, read_points, verdict_of
 from pipeline.records import (
     Block,
+    Check,
     CoverageReport,
+    DocumentForm,
     Finding,
     Memoire,
     Metric,
@@ -27,7 +31,7 @@ from pipeline.records import (
     Tender,
 )
 from pipeline.review import named
-from pipeline.scorers import Case, conform
+from pipeline.scorers import conform
 
 CAUTION = (
     "Lecture indicative : sans sources, les points sont rapprochés par leurs mots et leur sens, ce qui s'accorde peu "
@@ -39,9 +43,13 @@ _CAPTION = re.compile(r"(?:tableau|figure|schema|graphique)\s*\d*\s*[–—:.-]"
 
 
 def cover_document(
-    tender: Tender, blocks: Sequence[Block], embedder: Embedder, manifest: Mapping[str, str]
+    tender: Tender,
+    blocks: Sequence[Block],
+    embedder: Embedder,
+    manifest: Mapping[str, str],
+    form: DocumentForm | None = None,
 ) -> CoverageReport:
-    """Score a document by what it says. ``blocks``: as read, contents left out."""
+    """Score a document by what it says. ``blocks``: as read, contents left out; ``form``: of its file."""
     said = said_in(tender, blocks)
     asked = [Asked(brief.number, point.text) for brief in briefs_of(tender) for point in brief.points]
     readings: dict[int, list[Reading]] = {n: [] for n in range(len(asked))}
@@ -53,6 +61,7 @@ def cover_document(
     total = sum(c.weight or 0 for c in weighed)
     spoken = [sentence for paragraph in said for sentence in sentences(paragraph.text)]
     headings = tuple(block.text for block in blocks if block.kind == "heading")
+    counted = {"readability": list(_readable(said)), "format_rules": list(_formed(tender, said, form))}
     unwritten = Memoire(title=tender.object or "", buyer=None, reference=None, plan=tender.plan, sections=())
     metrics = {
         "plan_conformity": share([item.value for item in conform(Case(tender, unwritten, headings))]),
@@ -65,6 +74,7 @@ def cover_document(
         "requirement_trace": _named_requirements(tender, blocks),
         "french": share([float(not looks_english(sentence)) for sentence in spoken]),
         "redundancy": _once(spoken),
+        **{name: share([item.value for item in found]) for name, found in counted.items()},
     }
     unscored = Metric(value=None, n=0, unscored=len(spoken))
     return CoverageReport(
@@ -72,6 +82,12 @@ def cover_document(
         criteria=criteria,
         sections=sections,
         manifest=dict(manifest),
+        checks=tuple(
+            Check(metric=name, section=item.section, paragraph=item.paragraph, message=typeset(item.fault))
+            for name, found in counted.items()
+            for item in found
+            if item.fault
+        ),
     )
 
 
@@ -117,6 +133,24 @@ def _named_requirements(tender: Tender, blocks: Sequence[Block]) -> Metric:
     wanted = [item.id for item in tender.requirements if item.mandatory]
     hits = [bool(re.search(rf"(?<!\w){re.escape(fold(name))}(?!\w)", text)) for name in wanted]
     return share([float(hit) for hit in hits]) if any(hits) else Metric(value=None, n=0, unscored=len(wanted))
+
+
+def _readable(said: Sequence[Said]) -> Iterator[Item]:
+    """Sentences and paragraphs that are no longer than can be read."""
+    for n, paragraph in enumerate(said, start=1):
+        for k, sentence in enumerate(sentences(paragraph.text)):
+            yield sentence_item(f"§{n}#{k}", sentence, paragraph.section, f"§{n}")
+        yield paragraph_item(paragraph.text, paragraph.section, f"§{n}")
+
+
+def _formed(tender: Tender, said: Sequence[Said], form: DocumentForm | None) -> Iterator[Item]:
+    """What the buyer's rules of form say that the document shows."""
+    foreign = (
+        Place(paragraph.section, f"§{n}")
+        for n, paragraph in enumerate(said, start=1)
+        if any(looks_english(sentence) for sentence in sentences(paragraph.text))
+    )
+    return rule_items(tender, form, next(foreign, None))
 
 
 def _once(spoken: Sequence[str]) -> Metric:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
+from statistics import fmean
+from typing import NamedTuple
 
 from pipeline import prompts
-from pipeline.french import fold, fold_spaces, sentences, stems, words
+from pipeline.coverage import share, worth
+from pipeline.french import fold, fold_spaces, sentences, stems, typeset, words
 from pipeline.llm import LanguageModel, Prompt
-from pipeline.records import Asked, Disagreement, Judgement, JudgeRun, SectionCoverage, Verdict
+from pipeline.records import Asked, JudgedPoint, Judgement, JudgeReport, JudgeRun, SectionCoverage, Verdict
 
 TEMPLATE = "judge.point"
 PARAGRAPH_CHARS = 2400
@@ -39,6 +42,20 @@ ORDERS = tuple(_ALL[n] for n in (0, 3, 4, 1, 2, 5))
 """Order of the verdicts by run: the three rotations first, so that three runs put each verdict at each place once."""
 MOST_RUNS = len(ORDERS)
 _BEST: tuple[Verdict, ...] = ("covered", "partial", "missing")
+
+
+class Measured(NamedTuple):
+    """How far a judge agrees with people, over hand-labelled pairs of point and paragraph."""
+
+    kappa: float
+    low: float
+    high: float
+    """Its 95 % interval."""
+    pairs: int
+
+
+MEASURED = {"qwen2.5-coder-1.5b-instruct-q4_k_m": Measured(0.04, -0.08, 0.15, 60)}
+"""By model, with this prompt and three runs: `python -m evals.judge --limit 60` (evals/LOG.md; the README's table)."""
 
 
 def judge(
@@ -132,30 +149,87 @@ def together(asked: Asked, shown: str, runs: Sequence[JudgeRun]) -> Judgement:
     )
 
 
-def disagreements(sections: Sequence[SectionCoverage], judgements: Sequence[Judgement]) -> list[Disagreement]:
-    """Points whose verdict in a report is not the judge's, in the report's order.
-
-    Of a point with several paragraphs the judge's verdict is the best that one of them gets. Left out: points of which
-    no paragraph was judged, and those where the scorers or the judge have no verdict, since no verdict differs from
-    none.
+def report_of(
+    sections: Sequence[SectionCoverage],
+    texts: Mapping[str, str],
+    model: LanguageModel,
+    runs: int = 3,
+    progress: Callable[[int, int], None] | None = None,
+) -> JudgeReport:
+    """What the model says of the points of a report. ``texts``: words of each paragraph that the report names; a point
+    of which none has words is not asked about. ``progress`` is told the answers there are and how many there will be.
     """
+    asked = [
+        Asked(section=section.title, point=point.text, text=texts[name], number=section.number, paragraph=name)
+        for section in sections
+        for point in section.points
+        for name in point.paragraphs
+        if texts.get(name)
+    ]
+    told = (lambda done: progress(done, runs * len(asked))) if progress else None
+    judgements = judge(asked, model, runs, told)
+    points = judged_points(sections, judgements)
+    alone = [_coverage(sections, [_alone(one, run) for one in judgements]) for run in range(runs)]
+    shares = [value for value in alone if value is not None]
+    agreements = [point.agreement for point in points if point.agreement is not None]
+    return JudgeReport(
+        model=model.name,
+        sha256=model.sha256,
+        prompt_sha256=prompts.fingerprint(TEMPLATE),
+        runs=runs,
+        caution=caution(model.name),
+        points=tuple(points),
+        agreement=fmean(agreements) if agreements else None,
+        spread=(min(shares), max(shares)) if shares and runs > 1 else None,
+    )
+
+
+def caution(model: str) -> str:
+    """What to know before believing a judge, in French."""
+    known = MEASURED.get(model)
+    if known is None:
+        return typeset("Indicatif : l'accord de ce juge avec des personnes n'a pas été mesuré.")
+    kappa, low, high = (f"{value:.2f}".replace(".", ",") for value in known[:3])
+    return typeset(
+        f"Indicatif : sur {known.pairs} paires étiquetées, ce juge n'est guère d'accord avec des personnes (kappa de "
+        f"{kappa} [{low} – {high}], où 0 est le hasard et 1 un accord entier)."
+    )
+
+
+def judged_points(sections: Sequence[SectionCoverage], judgements: Sequence[Judgement]) -> list[JudgedPoint]:
+    """The points of a report that were asked about, in its order, with both verdicts."""
     held = {(one.asked.number, one.asked.point, one.asked.paragraph): one for one in judgements}
     found = []
     for section in sections:
         for point in section.points:
             keys = ((section.number, point.text, name) for name in point.paragraphs)
             mine = [held[key] for key in keys if key in held]
+            if not mine:
+                continue
             given = {one.verdict for one in mine}
-            judged = next((verdict for verdict in _BEST if verdict in given), None)
-            if judged and point.verdict not in ("unscored", judged):
-                found.append(
-                    Disagreement(
-                        number=section.number,
-                        section=section.title,
-                        point=point.text,
-                        scored=point.verdict,
-                        judged=judged,
-                        judgements=tuple(mine),
-                    )
+            judged: Verdict = next((verdict for verdict in _BEST if verdict in given), "unscored")
+            agreements = [one.agreement for one in mine if one.agreement is not None and len(one.runs) > 1]
+            quotes = (quote for one in mine if one.verdict == judged for quote in one.quotes)
+            found.append(
+                JudgedPoint(
+                    number=section.number,
+                    section=section.title,
+                    point=point.text,
+                    scored=point.verdict,
+                    judged=judged,
+                    agreement=fmean(agreements) if agreements else None,
+                    quotes=tuple(dict.fromkeys(quotes)),
+                    unscored=sum(one.unscored for one in mine),
                 )
+            )
     return found
+
+
+def _alone(judgement: Judgement, run: int) -> Judgement:
+    """What one run says by itself."""
+    return together(judgement.asked, judgement.shown, judgement.runs[run : run + 1])
+
+
+def _coverage(sections: Sequence[SectionCoverage], judgements: Sequence[Judgement]) -> float | None:
+    values = [worth(point.judged) for point in judged_points(sections, judgements)]
+    return share(values).value

@@ -1038,6 +1038,83 @@ class Check(Record):
     """In French."""
 
 
+class DocumentForm(Record):
+    """The form of a document to hand in, read from its file."""
+
+    format: str
+    """Extension, lower case, without the dot."""
+    megabytes: float
+    """10^6 bytes."""
+    papers: tuple[tuple[int, int], ...]
+    """Short and long side of its pages in millimetres, each size once; (0, 0) where the file does not say."""
+    smallest: float | None
+    """Size of its smallest text, tables and captions included, headers, footers and notes left out, in points; ``None``
+    where there is no text."""
+    smallest_style: str
+    """The style that text is in."""
+    fonts: tuple[str, ...]
+    """Of the same text; an empty one stands for the theme's."""
+    numbered: bool
+    """Whether a header or footer has the page's number."""
+    contents: bool
+    """Whether it has a table of contents."""
+    pages: int | None = None
+    """Cover and contents included; ``None`` where nothing laid it out."""
+
+
+class JudgedPoint(Record):
+    """A point that a model judged, beside what the scorers say of it."""
+
+    number: str
+    section: str
+    """Title of the section."""
+    point: str
+    scored: Verdict
+    """The scorers'."""
+    judged: Verdict
+    """The judge's: the best that one of the point's paragraphs gets; ``unscored`` where no answer of it could be
+    used."""
+    agreement: float | None
+    """Mean over its paragraphs of the share of runs that gave the most frequent verdict; ``None`` for a single run."""
+    quotes: tuple[str, ...]
+    """The proofs of the verdict, word for word, each once."""
+    unscored: int
+    """Answers that could not be used, over its paragraphs and the runs."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether scorers and judge both have a verdict, and not the same: no verdict differs from none."""
+        return "unscored" not in (self.scored, self.judged) and self.scored != self.judged
+
+
+class JudgeReport(Record):
+    """A second opinion, which changes nothing else of the report. Points without a paragraph are not asked about."""
+
+    model: str
+    sha256: str
+    """Of the model's file, or of its server's address and name."""
+    prompt_sha256: str
+    runs: int
+    caution: str
+    """In French: how far this judge agrees with people."""
+    points: tuple[JudgedPoint, ...]
+    """In the report's order."""
+    agreement: float | None
+    """Between runs: mean of the points' that have one."""
+    spread: tuple[float, float] | None
+    """Lowest and highest coverage that a run alone gives (a partial counts half); ``None`` for a single run."""
+
+    @property
+    def disagreements(self) -> tuple[JudgedPoint, ...]:
+        """Points on which scorers and judge differ."""
+        return tuple(point for point in self.points if point.differs)
+
+    @property
+    def unscored(self) -> int:
+        """Points that the judge has no verdict on."""
+        return sum(point.judged == "unscored" for point in self.points)
+
+
 class CoverageReport(Record):
     """What the document answers, against plan and criteria (CONTRACTS, ``eval --format json``)."""
 
@@ -1053,6 +1130,8 @@ class CoverageReport(Record):
     """``None`` where no weighted criterion is answered."""
     gains: tuple[Gain, ...] = ()
     """Most first."""
+    judge: JudgeReport | None = None
+    """``None`` where no model was asked."""
 
 
 # --- what a model judges -----------------------------------------------------------------------------------
@@ -1106,17 +1185,3 @@ class Judgement(Record):
     def quotes(self) -> tuple[str, ...]:
         """The proofs of the verdict, each once."""
         return tuple(dict.fromkeys(run.quote for run in self.runs if run.quote and run.verdict == self.verdict))
-
-
-class Disagreement(Record):
-    """A point on which the scorers and the judge differ."""
-
-    number: str
-    section: str
-    point: str
-    scored: Verdict
-    """The scorers'."""
-    judged: Verdict
-    """The judge's: the best of the point's paragraphs."""
-    judgements: tuple[Judgement, ...]
-    """Of its paragraphs, in the report's order."""

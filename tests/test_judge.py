@@ -10,9 +10,10 @@ import pytest
 from evals.compare_deepeval import best_cuts, middle, verdict_of
 from evals.judge import Seen, kappa, kappa_interval, pairs, spread
 from pipeline.french import fold
-from pipeline.judge import MAX_TOKENS, MOST_RUNS, disagreements, excerpt, judge, prompt
+from pipeline.judge import MAX_TOKENS, MEASURED, MOST_RUNS, caution, excerpt, judge, prompt, report_of
 from pipeline.llm import Prompt
 from pipeline.records import Asked, PointCoverage, SectionCoverage, Verdict
+from pipeline.settings import ROOT, Settings
 from tests.fakes import ScriptedModel
 
 TEXT = "Le facteur passe à 9 h\u00a030, du lundi au samedi. Un remplaçant le relaie dès le premier jour d'absence."
@@ -170,26 +171,58 @@ def report(*points: tuple[str, Verdict, Sequence[str]]) -> list[SectionCoverage]
     return [SectionCoverage(number="2.1", title="Distribution", points=tuple(made))]
 
 
-def test_disagreements_tell_where_scorers_and_judge_differ() -> None:
-    texts = [("2.1-1", "Heures"), ("2.1-2", "Absences"), ("2.1-3", "Colis"), ("2.1-4", "Colis"), ("2.1-5", "Prix")]
-    asked = [ONE.model_copy(update={"paragraph": name, "point": point}) for name, point in texts]
-    replies = [said("non", ""), said("oui"), said("non", ""), said("en partie"), "?"]
-    judgements = judge(asked, ScriptedModel(replies), runs=1)
-    sections = report(
-        ("Heures", "covered", ["2.1-1"]),
-        ("Absences", "covered", ["2.1-2"]),
-        ("Colis", "covered", ["2.1-3", "2.1-4"]),
-        ("Prix", "covered", ["2.1-5"]),
-        ("Tri", "missing", []),
-    )
-    found = disagreements(sections, judgements)
-    assert [(d.point, d.scored, d.judged) for d in found] == [
-        ("Heures", "covered", "missing"),
-        ("Colis", "covered", "partial"),
+TOLD = report(
+    ("Heures", "covered", ["2.1-1"]),
+    ("Absences", "covered", ["2.1-2"]),
+    ("Colis", "covered", ["2.1-3", "2.1-4"]),
+    ("Prix", "covered", ["2.1-5"]),
+    ("Délais", "unscored", ["2.1-6"]),
+    ("Tri", "missing", []),
+    ("Recours", "missing", ["2.1-7"]),
+)
+TEXTS = {f"2.1-{n}": TEXT for n in range(1, 7)}  # 2.1-7 is a gap
+
+
+def test_both_verdicts_stand_side_by_side_and_their_disagreement_is_told() -> None:
+    replies = [said("non", ""), said("oui"), said("non", ""), said("en partie"), "?", said("non", "")]
+    model = ScriptedModel(replies)
+    found = report_of(TOLD, TEXTS, model, runs=1)
+    assert [(p.point, p.scored, p.judged, p.unscored) for p in found.points] == [
+        ("Heures", "covered", "missing", 0),
+        ("Absences", "covered", "covered", 0),
+        ("Colis", "covered", "partial", 0),  # the best of its two paragraphs
+        ("Prix", "covered", "unscored", 1),  # what cannot be read is no zero
+        ("Délais", "unscored", "missing", 0),
     ]
-    assert [one.asked.paragraph for one in found[1].judgements] == ["2.1-3", "2.1-4"]
-    assert disagreements(report(("Heures", "unscored", ["2.1-1"])), judgements) == []
-    assert disagreements([], judgements) == []
+    assert [p.point for p in found.disagreements] == ["Heures", "Colis"]
+    assert found.points[2].quotes == ("passe à 9 h 30",)
+    assert (found.unscored, found.runs, found.model, found.sha256) == (1, 1, "scripted", "0" * 64)
+    assert (found.agreement, found.spread) == (None, None), "a single run agrees with nothing"
+    assert "n'a pas été mesuré" in found.caution.replace("’", "'")
+    assert report_of([], {}, model, runs=1).points == ()
+
+
+def test_runs_that_differ_are_told_by_their_agreement_and_spread() -> None:
+    told = report(("Heures", "covered", ["2.1-1"]), ("Absences", "partial", ["2.1-2"]))
+    runs = [[said("oui"), said("oui")], [said("oui"), said("non", "")], [said("oui"), "?"]]
+    done: list[tuple[int, int]] = []
+    found = report_of(
+        told, TEXTS, ScriptedModel([r for run in runs for r in run]), progress=lambda n, of: done.append((n, of))
+    )
+    assert [(p.judged, p.agreement, p.unscored) for p in found.points] == [("covered", 1.0, 0), ("unscored", 0.5, 1)]
+    assert found.agreement == 0.75
+    assert found.spread == (0.5, 1.0), "each run alone, without what it could not score"
+    assert done == [(n, 6) for n in range(1, 7)]
+
+
+def test_the_kappa_told_is_the_one_measured() -> None:
+    (name, known), *rest = MEASURED.items()
+    assert not rest
+    assert name == Settings().llm.model
+    shown = f"{known.kappa:.2f} [{known.low:.2f}, {known.high:.2f}]"
+    assert f"({'`-m evals.judge`'}) | {known.pairs} | {shown} |" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"kappa {shown}" in (ROOT / "evals" / "LOG.md").read_text(encoding="utf-8")
+    assert f"{known.kappa:.2f}".replace(".", ",") in caution(name)
 
 
 # --- the measure itself ------------------------------------------------------------------------------------

@@ -43,7 +43,17 @@ from pipeline.export import (
 )
 from pipeline.export.figures import to_png
 from pipeline.french import fold, french_date, join_french, typeset
-from pipeline.records import CoverageReport, Memoire, Review, ReviewedParagraph, ReviewedSection, ReviewVerdict, Section
+from pipeline.records import (
+    CoverageReport,
+    JudgeReport,
+    Memoire,
+    Review,
+    ReviewedParagraph,
+    ReviewedSection,
+    ReviewVerdict,
+    Section,
+    Verdict,
+)
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -167,6 +177,8 @@ def report_to_html(report: CoverageReport, title: str, trend: Sequence[tuple[str
         labels=LABELS,
         accepted=acceptance_lines(report),
         marked=mark_lines(report),
+        judged=judge_lines(report.judge) if report.judge else [],
+        names=STATES,
         trend=trend,
     )
 
@@ -274,7 +286,35 @@ LABELS = {
     "exhibits_present": "Tableaux et schémas demandés présents",
     "table_support": "Lignes de tableaux retrouvées dans leur source",
     "requirements_listed": "Exigences listées avec leur réponse",
+    "readability": "Phrases et paragraphes de longueur lisible",
+    "format_rules": "Règles de forme de l'acheteur tenues",
 }
+
+
+STATES: Mapping[Verdict, str] = {
+    "covered": "traité",
+    "partial": "en partie",
+    "missing": "manquant",
+    "unscored": "non évalué",
+}
+
+
+def judge_lines(judge: JudgeReport) -> list[str]:
+    """Who judged, how far the runs agree and how far the judge and the scorers do: a French line each."""
+    held = [point for point in judge.points if "unscored" not in (point.scored, point.judged)]
+    several = "s" if judge.runs > 1 else ""
+    lines = [
+        f"Second avis : {judge.model}, {judge.runs} passage{several}, {len(judge.points)} points lus.",
+        f"Avec les mesures : {len(held) - len(judge.disagreements)} accords et {len(judge.disagreements)} désaccords ; "
+        f"{judge.unscored} points non évalués par le juge, {sum(point.unscored for point in judge.points)} réponses "
+        "inutilisables.",
+    ]
+    if judge.agreement is not None:
+        lines.append(f"Accord entre les passages : {100 * judge.agreement:.0f} %.")
+    if judge.spread:
+        low, high = judge.spread
+        lines.append(f"Points traités d'après chaque passage seul : de {100 * low:.0f} % à {100 * high:.0f} %.")
+    return [typeset(line) for line in lines]
 
 
 def mark_lines(report: CoverageReport) -> list[str]:
@@ -288,9 +328,8 @@ def mark_lines(report: CoverageReport) -> list[str]:
     lines = [f"{told}. Elle mesure ce qui est traité, pas le jugement du jury.".replace(".", ",", 3)]
     if report.gains:
         lines.append("Ce qui ferait gagner le plus :")
-    state = {"partial": "en partie", "missing": "manquant", "unscored": "non évalué"}
     lines += [
-        f"  +{gain.gain:.2f}{unit}  {gain.section}  {gain.point} ({state[gain.verdict]})".replace(".", ",", 1)
+        f"  +{gain.gain:.2f}{unit}  {gain.section}  {gain.point} ({STATES[gain.verdict]})".replace(".", ",", 1)
         for gain in report.gains
     ]
     return [typeset(line) for line in lines]

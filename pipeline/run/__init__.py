@@ -20,7 +20,14 @@ from pipeline.run.indexing import Indexed, index_dossier, library_of, load_index
 from pipeline.run.models import load_embedder, load_model, load_reranker
 from pipeline.run.reading import Reading, read_dossier
 from pipeline.run.reviewing import KeptReview, Taken, accept_dossier, keep_review, review_dossier, track_changes
-from pipeline.run.scoring import acceptance, evaluate_document, evaluate_dossier, trend
+from pipeline.run.scoring import (
+    acceptance,
+    evaluate_document,
+    evaluate_dossier,
+    judge_document,
+    judge_dossier,
+    trend,
+)
 from pipeline.run.sources import source_of
 from pipeline.run.states import section_states
 from pipeline.workspace import draft_sha256, section_lock
@@ -52,6 +59,8 @@ __all__ = [
     "fill_frames",
     "frames_of",
     "index_dossier",
+    "judge_document",
+    "judge_dossier",
     "keep_review",
     "library_of",
     "load_embedder",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,13 +122,23 @@ def export_dossier(
     path = target or dossier.export / f"{name}.{form}"
     if not path.parent.is_dir():
         raise DossierError("Ce dossier n'existe pas", where=path.parent, remedy="Créez-le, ou donnez un autre -o.")
-    content, pages = rendered(
-        memoire_of(dossier, deliverable=deliverable, chapter=chapter), form, layout_of(dossier, settings)
-    )
+    memoire = memoire_of(dossier, deliverable=deliverable, chapter=chapter)
+    content, pages = rendered(memoire, form, layout_of(dossier, settings))
     weights.write_whole(path, content)
-    dossier.note("export", file=str(path), format=form, pages=pages)
+    dossier.note("export", file=str(path), format=form, pages=pages, sha256=_sha256(memoire))
     whole = deliverable is None and chapter is None
     return Exported(path, pages, page_limit(read_consultation(dossier)) if whole else None)
+
+
+def pages_of(dossier: Dossier, memoire: Memoire) -> int | None:
+    """Pages of the document as it was last laid out; ``None`` where it never was, or has changed since."""
+    digest = _sha256(memoire)
+    kept = (line for line in reversed(dossier.journal()) if line["what"] == "export" and line.get("sha256") == digest)
+    return next((line["pages"] for line in kept if line["pages"] is not None), None)
+
+
+def _sha256(memoire: Memoire) -> str:
+    return hashlib.sha256(memoire.model_dump_json().encode()).hexdigest()
 
 
 def rendered(memoire: Memoire, form: Format, layout: Layout) -> tuple[bytes, int | None]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline import judge
 from pipeline.coverage import cover, share
 from pipeline.embed import Embedder
 from pipeline.errors import PlanMissingError
 from pipeline.export.word import to_docx
-from pipeline.handed import cover_document
+from pipeline.handed import cover_document, said_in
+from pipeline.ingest import Progress
+from pipeline.llm import LanguageModel
 from pipeline.marks import with_mark
 from pipeline.readers.docx import read_docx
+from pipeline.readers.form import form_of
 from pipeline.readers.lines import with_contents
-from pipeline.records import AcceptanceRate, CoverageReport
-from pipeline.run.document import memoire_of
+from pipeline.records import AcceptanceRate, Block, CoverageReport, Paragraph
+from pipeline.run.document import memoire_of, pages_of
 from pipeline.run.drafting import secrets_of
 from pipeline.run.reviewing import human_document
 from pipeline.workspace import Dossier, read_consultation
@@ -44,15 +49,18 @@ def acceptance(dossier: Dossier) -> tuple[AcceptanceRate, ...]:
 
 
 def evaluate_dossier(dossier: Dossier) -> CoverageReport:
-    """Score the answer as it would be handed in: the exported document is read back for its headings."""
+    """Score the answer as it would be handed in: the exported document is read back for its headings and its form."""
     tender = read_consultation(dossier)
     memoire = memoire_of(dossier)
-    blocks, _ = read_docx(to_docx(memoire), "export")
+    written = to_docx(memoire)
+    blocks, _ = read_docx(written, "export")
+    form = form_of(written).model_copy(update={"pages": pages_of(dossier, memoire)})
     headings = [block.text for block in blocks if block.kind == "heading"]
     models = sorted({f"{s.model}@{s.model_sha256[:12]}" for s in memoire.sections if s.model})
     prompts = sorted({s.prompt_sha256[:12] for s in memoire.sections if s.prompt_sha256})
     manifest = {"dossier": dossier.root.name, "models": ", ".join(models), "prompts": ", ".join(prompts)}
-    report = with_mark(cover(tender, memoire, headings, manifest, [form for form, _ in secrets_of(dossier)]), tender)
+    secrets = [spelling for spelling, _ in secrets_of(dossier)]
+    report = with_mark(cover(tender, memoire, headings, manifest, secrets, form), tender)
     _note_scores(dossier, report)
     return report.model_copy(update={"acceptance": acceptance(dossier)})
 
@@ -65,9 +73,46 @@ def evaluate_document(dossier: Dossier, path: Path, embedder: Embedder) -> Cover
         raise PlanMissingError(
             "Aucun plan imposé : il n'y a rien à quoi comparer ce document", where=dossier.consultation
         )
-    blocks = [block for block in with_contents(human_document(path).blocks) if block.kind != "toc"]
     manifest = {"dossier": dossier.root.name, "document": path.name, "embedder": embedder.identity}
-    return cover_document(tender, blocks, embedder, manifest)
+    return cover_document(tender, _blocks(path), embedder, manifest, form_of(path.read_bytes()))
+
+
+def judge_dossier(
+    dossier: Dossier, report: CoverageReport, model: LanguageModel, runs: int, progress: Progress | None = None
+) -> CoverageReport:
+    """The report of :func:`evaluate_dossier` with a model's verdicts beside its own; nothing else of it changes.
+    ``progress`` is told (what, done, total)."""
+    texts = {p.id: _words(p) for section in memoire_of(dossier).sections for p in section.paragraphs}
+    return _judged(report, texts, model, runs, progress)
+
+
+def judge_document(
+    dossier: Dossier,
+    path: Path,
+    report: CoverageReport,
+    model: LanguageModel,
+    runs: int,
+    progress: Progress | None = None,
+) -> CoverageReport:
+    """The same for the report of :func:`evaluate_document`."""
+    said = said_in(read_consultation(dossier), _blocks(path))
+    return _judged(report, {f"§{n}": one.text for n, one in enumerate(said, start=1)}, model, runs, progress)
+
+
+def _judged(
+    report: CoverageReport, texts: Mapping[str, str], model: LanguageModel, runs: int, progress: Progress | None
+) -> CoverageReport:
+    tell = (lambda done, total: progress("jugement", done, total)) if progress else None
+    return report.model_copy(update={"judge": judge.report_of(report.sections, texts, model, runs, tell)})
+
+
+def _words(paragraph: Paragraph) -> str:
+    """What a paragraph says; empty for a gap."""
+    return " ".join([*(s.text for s in paragraph.sentences), *(" : ".join(row) for row in paragraph.rows)])
+
+
+def _blocks(path: Path) -> list[Block]:
+    return [block for block in with_contents(human_document(path).blocks) if block.kind != "toc"]
 
 
 def _note_scores(dossier: Dossier, report: CoverageReport) -> None:

@@ -1,0 +1,277 @@
+"""Can it be read, and is it of the form that the buyer rules: what is caught, left alone, not checked."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import docx
+import pytest
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
+from docx.shared import Mm, Pt
+from markupsafe import escape
+
+from evals.kept import SHIPPED, kept, kept_dossier
+from pipeline import run
+from pipeline.case import Case
+from pipeline.export.text import LABELS, report_to_html
+from pipeline.export.word import to_docx
+from pipeline.form import PARAGRAPH_WORDS, SENTENCE_WORDS, Place, formed, length, readable, rule_items
+from pipeline.handed import cover_document
+from pipeline.readers.form import form_of
+from pipeline.records import (
+    Block,
+    DocumentForm,
+    Memoire,
+    Paragraph,
+    PlanNode,
+    SectionBrief,
+    Sentence,
+    Tender,
+    unwritten,
+)
+from tests.fakes import HashEmbedder
+
+PLAN = (PlanNode(number="1", title="Accueil des familles", level=1, points=("Horaires",)),)
+
+
+def case(*paragraphs: Paragraph, tender: Tender | None = None, form: DocumentForm | None = None) -> Case:
+    brief = SectionBrief(number="1", title="Accueil des familles", level=1, chapter="Accueil", points=())
+    section = unwritten(brief).model_copy(update={"paragraphs": paragraphs})
+    memoire = Memoire(title="Crèche", buyer=None, reference=None, plan=PLAN, sections=(section,))
+    return Case(tender or Tender(plan=PLAN), memoire, (), (), form)
+
+
+def said(name: str, *texts: str, claim: str = "fact") -> Paragraph:
+    told = tuple(Sentence(text=text, passages=("p",), claim=claim) for text in texts)  # type: ignore[arg-type]
+    return Paragraph(id=name, point=0, sentences=told)
+
+
+def words(n: int) -> str:
+    return " ".join(["mot"] * (n - 1) + ["fin."])
+
+
+# --- readability -------------------------------------------------------------------------------------------
+
+
+def test_words_are_counted_as_a_person_counts_them() -> None:
+    assert length("L'accueil ouvre à 7 h 30 : c'est tôt, dit-on.") == 9
+    assert length("« Non » – oui ; 12 % !") == 3
+
+
+def test_sentences_and_paragraphs_over_the_limit_are_named() -> None:
+    long, short = words(SENTENCE_WORDS + 1), words(SENTENCE_WORDS)
+    many = said("1-3", *[words(30)] * 5, "Encore un.")
+    found = list(readable(case(said("1-1", short, long), said("1-2", short), many)))
+    faults = {item.key: item.fault for item in found if item.fault}
+    assert set(faults) == {"1-1#1", "1-3"}
+    assert f"{SENTENCE_WORDS + 1} mots" in faults["1-1#1"]
+    assert f"{5 * 30 + 2} mots" in faults["1-3"]
+    assert f"{PARAGRAPH_WORDS} au plus" in faults["1-3"]
+    assert [item.paragraph for item in found if item.fault] == ["1-1", "1-3"]
+    assert {item.section for item in found} == {"1"}
+
+
+def test_two_sentences_in_one_record_are_two_and_the_buyers_words_are_not_ours() -> None:
+    two = f"Mot {words(30)} Mot {words(30)}"
+    quoted = said("1-2", f"L'acheteur demande : « {words(60)} »", claim="asked")
+    assert [item.fault for item in readable(case(said("1-1", two), quoted))] == [""] * 3
+    assert list(readable(case(Paragraph(id="1-1", point=0, gap="[À COMPLÉTER : quand ?]")))) == []
+
+
+# --- rules of form -----------------------------------------------------------------------------------------
+
+
+GOOD = DocumentForm(
+    format="docx", megabytes=3.0, papers=((210, 297),), smallest=11.0, smallest_style="Normal", fonts=("Arial",),
+    numbered=True, contents=True, pages=30,
+)  # fmt: skip
+
+
+def told(rule: str, form: DocumentForm | None = GOOD, foreign: Place | None = None) -> list[tuple[str, float | None]]:
+    tender = Tender(plan=PLAN, format_rules=(rule,))
+    return [(item.key.split("#")[0], item.value) for item in rule_items(tender, form, foreign)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "what", "bad"),
+    [
+        ("Le mémoire technique ne doit pas dépasser 30 pages.", "pages", {"pages": 31}),
+        ("Les réponses sont rendues au format A4.", "papier", {"papers": ((210, 297), (216, 279))}),
+        ("Police de caractères : 11 points au minimum.", "taille", {"smallest": 10.5}),
+        ("Le texte est composé en corps 11.", "taille", {"smallest": 8.0}),
+        ("Le mémoire est rendu en police Arial 11 au minimum.", "taille", {"smallest": 9.0}),
+        ("Le mémoire est saisi en police Arial de taille 11.", "taille", {"smallest": 9.0}),
+        ("La police est Arial.", "police", {"fonts": ("Arial", "Comic Sans MS")}),
+        ("Les pages du mémoire sont numérotées.", "numéros", {"numbered": False}),
+        ("Le mémoire comporte un sommaire paginé.", "sommaire", {"contents": False}),
+        ("Les formats acceptés sont DOCX et ODT.", "format", {"format": "rtf"}),
+        ("Chaque fichier ne dépasse pas 5 Mo.", "poids", {"megabytes": 5.1}),
+    ],
+)
+def test_a_rule_is_kept_broken_or_not_known(rule: str, what: str, bad: dict[str, object]) -> None:
+    assert (what, 1.0) in told(rule)
+    assert (what, 0.0) in told(rule, GOOD.model_copy(update=bad))
+    assert (what, None) in told(rule, None), "without a file nothing is kept and nothing is broken"
+    (item,) = [
+        item
+        for item in rule_items(Tender(plan=PLAN, format_rules=(rule,)), GOOD.model_copy(update=bad), None)
+        if item.key.startswith(what)
+    ]
+    assert rule.rstrip(".") in item.fault, "the fault quotes the rule"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "Les plis sont déposés sur le profil d’acheteur.",
+        "Le nom de chaque fichier compte moins de 40 caractères.",
+        "La valeur technique est notée sur 60 points.",
+        "Les interfaces doivent être en français.",
+        "La page de garde et le sommaire ne sont pas décomptés.",
+        "La note sur la sécurité compte 4 pages au plus.",
+        "Le cadre de prix est remis au format xlsx.",
+        "Un document de police d’assurance est joint.",
+        "La police d’assurance n° 10 est jointe.",
+        "Les documents en langue étrangère sont accompagnés d’une traduction en français.",
+    ],
+)
+def test_a_rule_nobody_can_check_is_unscored(rule: str) -> None:
+    tender = Tender(plan=PLAN, format_rules=("Le mémoire technique : 30 pages au plus.", rule))
+    found = [item for item in rule_items(tender, GOOD, None) if item.key.endswith("#1")]
+    assert [(item.value, item.fault) for item in found] == [(None, "")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "form"),
+    [
+        ("Le mémoire technique compte 30 pages au plus, hors annexes.", {"pages": 34}),
+        ("Le mémoire technique compte 30 pages au plus.", {"pages": None}),
+        ("Le mémoire est rendu en A4, les plans en A3.", {"papers": ((210, 297), (297, 420))}),
+        ("Le mémoire est rendu en A4.", {"papers": ((0, 0),)}),
+        ("La police est Arial ou équivalente.", {"fonts": ("Liberation Sans",)}),
+        ("La police est Arial.", {"fonts": ("", "Arial")}),
+        ("Police de caractères : 11 points au minimum.", {"smallest": None}),
+        ("Les formats acceptés sont PDF et ODT.", {}),
+        ("Le cadre de réponse est rendu en Verdana.", {}),  # another document
+        ("Elle est saisie en Verdana.", {}),
+        ("Le dossier de candidature est au format A4.", {"papers": ((216, 279),)}),
+        ("La note sur la sécurité compte 4 pages au plus.", {}),
+    ],
+)
+def test_what_cannot_be_told_is_unscored(rule: str, form: dict[str, object]) -> None:
+    assert [value for _, value in told(rule, GOOD.model_copy(update=form))] == [None]
+
+
+def test_a_rule_of_several_things_is_several_items() -> None:
+    rule = "Format A4, police d’au moins 12 points, pages numérotées."
+    assert told(rule) == [("papier", 1.0), ("taille", 0.0), ("numéros", 1.0)]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "Elles sont rédigées en français ou accompagnées d’une traduction.",
+        "Le français est la seule langue acceptée.",
+        "Langue : français.",
+        "La langue de travail et de rédaction est le français.",
+        "Les écrits sont en français.",
+    ],
+)
+def test_a_rule_on_the_language_is_known_however_it_is_said(rule: str) -> None:
+    assert told(rule) == [("langue", 1.0)]
+    assert told(rule, GOOD, Place("1", "1-1")) == [("langue", 0.0)]
+
+
+def test_the_language_is_held_to_the_words_and_its_place_is_named() -> None:
+    tender = Tender(plan=PLAN, format_rules=("Les offres sont entièrement rédigées en langue française.",))
+    french = said("1-1", "Nous ouvrons la crèche à sept heures.")
+    english = said("1-2", "The nursery is open and all of the children are welcome.")
+    assert [item.value for item in formed(case(french, tender=tender))] == [1.0]
+    (item,) = formed(case(french, english, tender=tender))
+    assert (item.value, item.section, item.paragraph) == (0.0, "1", "1-2")
+
+
+# --- the form of a file ------------------------------------------------------------------------------------
+
+
+def as_bytes(document: docx.document.Document) -> bytes:
+    stream = io.BytesIO()
+    document.save(stream)
+    return stream.getvalue()
+
+
+def test_the_form_of_a_file_is_read_through_its_styles() -> None:
+    document = docx.Document()
+    document.sections[0].page_width, document.sections[0].page_height = Mm(297), Mm(210)  # A4 on its side
+    document.styles["Normal"].font.name, document.styles["Normal"].font.size = "Arial", Pt(11)
+    document.add_paragraph("Un texte.")
+    first = form_of(as_bytes(document))
+    assert (first.smallest, first.smallest_style, first.fonts) == (11.0, "Normal", ("Arial",))
+    assert first.papers == ((210, 297),)
+    assert (first.numbered, first.contents, first.pages) == (False, False, None)
+
+    document.styles["Caption"].font.size = Pt(9)
+    document.add_paragraph("Une légende", style="Caption")
+    assert (form_of(as_bytes(document)).smallest, form_of(as_bytes(document)).smallest_style) == (9.0, "caption")
+    cell = document.add_table(1, 1).cell(0, 0).paragraphs[0].add_run("une cellule")
+    cell.font.size, cell.font.name = Pt(7.5), "Verdana"
+    foot = document.sections[0].footer.paragraphs[0].add_run("pied de page")
+    foot.font.size = Pt(5)
+    field = OxmlElement("w:fldSimple")
+    field.set(qn("w:instr"), " PAGE ")
+    document.sections[0].footer.paragraphs[0]._p.append(field)
+    last = form_of(as_bytes(document))
+    assert (last.smallest, last.numbered) == (7.5, True), "a footer is no text of the answer"
+    assert "Verdana" in last.fonts
+
+
+def test_our_document_has_the_form_that_the_harness_takes_for_granted() -> None:
+    made = kept()
+    found = form_of(to_docx(made.memoire))
+    assert found.model_copy(update={"megabytes": SHIPPED.megabytes}) == SHIPPED
+
+
+# --- in the report -----------------------------------------------------------------------------------------
+
+
+def test_pages_are_known_once_the_document_is_laid_out_and_no_longer_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.run import document
+    from pipeline.settings import Settings
+
+    dossier = kept_dossier(tmp_path / "d")
+
+    def pages() -> int | None:
+        return document.pages_of(dossier, run.memoire_of(dossier))
+
+    assert pages() is None
+    monkeypatch.setattr(document, "rendered", lambda *_: (b"%PDF", 131))
+    run.export_dossier(dossier, None, "pdf", Settings())
+    assert pages() == 131
+    next((dossier.root / "drafts").glob("*.json")).unlink()
+    assert pages() is None
+
+
+def test_the_report_has_both_with_their_french_names() -> None:
+    report = kept().report()
+    assert 0.9 < (report.metrics["readability"].value or 0) < 1
+    assert report.metrics["format_rules"].unscored > report.metrics["format_rules"].n > 0
+    page = report_to_html(report, "x")
+    assert LABELS["readability"] in page
+    assert f"Tout le document ({escape(LABELS['format_rules'])}) : Texte de 8 points" in page
+
+
+def test_any_document_is_held_to_them_too() -> None:
+    tender = Tender(plan=PLAN, format_rules=("Le mémoire est rendu en A4.", "Les offres sont rédigées en français."))
+    texts = ["Nous ouvrons la crèche à sept heures, tous les jours ouvrés.", words(SENTENCE_WORDS + 5)]
+    blocks = [Block(kind="heading", text=PLAN[0].heading, level=1)]
+    blocks += [Block(kind="paragraph", text=text) for text in texts]
+    report = cover_document(tender, blocks, HashEmbedder(), {}, GOOD.model_copy(update={"papers": ((216, 279),)}))
+    assert [(c.metric, c.paragraph) for c in report.checks] == [("readability", "§2"), ("format_rules", None)]
+    assert report.metrics["readability"].value == 3 / 4
+    assert (report.metrics["format_rules"].value, report.metrics["format_rules"].n) == (0.5, 2)
+    unknown = cover_document(tender, blocks, HashEmbedder(), {})
+    assert (unknown.metrics["format_rules"].n, unknown.metrics["format_rules"].unscored) == (1, 1)
