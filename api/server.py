@@ -45,7 +45,7 @@ def create_server(root: Path, library: Sequence[Path], settings: Settings) -> Se
     state.mkdir(parents=True, exist_ok=True)
     state.chmod(0o700)
     (state / "uploads").mkdir(exist_ok=True)
-    return Server(
+    server = Server(
         root=root,
         state=state,
         library=tuple(path.resolve() for path in library),
@@ -54,6 +54,9 @@ def create_server(root: Path, library: Sequence[Path], settings: Settings) -> Se
         jobs=Jobs(state, settings.serve.queue),
         journal=Journal(state / "journal.jsonl"),
     )
+    for path in state.iterdir():
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    return server
 
 
 def server_of(request: Request) -> Server:

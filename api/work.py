@@ -141,7 +141,7 @@ def evaluate(task: Task) -> Result:
     """Score the document as it stands."""
     dossier = open_dossier(task.root)
     task.tell("évaluation", 0, 1)
-    report = run.evaluate_dossier(dossier)
+    report = run.evaluate_dossier(dossier, task.settings)
     page = report_to_html(report, dossier.root.name, run.trend(dossier))
     weights.write_whole(dossier.export / "evaluation.json", report.model_dump_json(indent=1))
     weights.write_whole(dossier.export / "couverture.html", page)

@@ -14,7 +14,8 @@ from pathlib import Path
 from pipeline import coverage, run
 from pipeline.case import Item
 from pipeline.clients import secret_forms
-from pipeline.export.word import to_docx
+from pipeline.export.word import Layout, to_docx
+from pipeline.form import least_points
 from pipeline.library import read_facts
 from pipeline.readers.docx import read_docx
 from pipeline.readers.form import form_of
@@ -27,13 +28,14 @@ SHIPPED = DocumentForm(
     format="docx",
     megabytes=0.4,
     papers=((210, 297),),
-    smallest=8.0,
-    smallest_style="Renvoi",
+    smallest=10.0,
+    smallest_style="Normal",
     fonts=("Liberation Sans",),
     numbered=True,
     contents=True,
 )
-"""The form that the shipped template gives; ``Kept.exported`` reads it from the document."""
+"""The form that the shipped template gives where the buyer wants 10 points at least; ``Kept.exported`` reads it from
+the document."""
 DAY = dt.date(2026, 11, 22)
 """Day of the drafts: certificates are valid or not as they were then."""
 
@@ -61,7 +63,7 @@ class Kept:
 
     def exported(self) -> Kept:
         """With headings and form read back from the Word document (about ten seconds)."""
-        written = to_docx(self.memoire)
+        written = to_docx(self.memoire, Layout(least_points=least_points(self.tender)))
         blocks, _ = read_docx(written, "export")
         headings = tuple(block.text for block in blocks if block.kind == "heading")
         return replace(self, headings=headings, form=form_of(written))

@@ -30,7 +30,6 @@ TRUE_FAULTS = {
     "2.1-1": "« Le COPIL tenait en une page »: its source says that of the COPIL's dashboard",
     "5.1-2": "« compte 138 agents » where the source says « a compté »",
     "6.2-1": "« est de 82,4 % » where the source says « a été de 82,4 % »",
-    "format_rules ": "the shipped template sets references at 8 points and tables at 8.5 where the buyer wants 10",
 }
 """Paragraphs of the kept case that are wrong, as a reader sees too, and what is wrong with the whole of it."""
 COUNTED = ("readability",)

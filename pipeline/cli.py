@@ -498,7 +498,7 @@ def evaluate(
         report = run.evaluate_document(folder, document, run.load_embedder(settings))
         err.print(CAUTION, markup=False, style="yellow")
     else:
-        report = run.evaluate_dossier(folder)
+        report = run.evaluate_dossier(folder, settings)
     if judge:
         with stages() as progress, contextlib.closing(run.load_model(settings)) as model:
             report = (
@@ -624,7 +624,7 @@ def demo(
     say_index(done, time.monotonic() - started)
     _draft(dossier, section or [], settings)
     document = run.export_dossier(dossier, None, "docx", settings).path
-    report = run.evaluate_dossier(dossier)
+    report = run.evaluate_dossier(dossier, settings)
     page = dossier.export / "couverture.html"
     weights.write_whole(page, report_to_html(report, tender.object or folder.name, run.trend(dossier)))
     show_report(report)

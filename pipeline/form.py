@@ -123,10 +123,26 @@ def _paper(rule: str, form: DocumentForm, limit: int | None) -> Told | None:
     return Told(not others, f"pages de {join_french(f'{a} × {b} mm' for a, b in others)}")
 
 
-def _points(rule: str, form: DocumentForm, limit: int | None) -> Told | None:
+def least_points(tender: Tender) -> float | None:
+    """The smallest text that the buyer allows in the mémoire, in points; ``None`` where no rule of form says so."""
+    found = [least for rule in tender.format_rules if not _elsewhere(rule) and (least := _least(rule))]
+    return max(found, default=None)
+
+
+def _least(rule: str) -> float | None:
     match = _POINTS.search(fold(rule))
     least = float(next(filter(None, match.groups())).replace(",", ".")) if match else 0.0
-    if int(least) not in SIZES or _AT_MOST.search(fold(rule)):
+    return None if int(least) not in SIZES or _AT_MOST.search(fold(rule)) else least
+
+
+def _elsewhere(rule: str) -> bool:
+    """Whether a rule is about another document than the mémoire."""
+    return bool(_OTHER.search(fold(rule)) and not _ANSWER.search(fold(rule)))
+
+
+def _points(rule: str, form: DocumentForm, limit: int | None) -> Told | None:
+    least = _least(rule)
+    if least is None:
         return None
     if form.smallest is None:
         return Told(None, "")
@@ -206,9 +222,8 @@ def rule_items(tender: Tender, form: DocumentForm | None, foreign: Place | None)
     for n, rule in enumerate(tender.format_rules):
         quoted = f" : l'acheteur demande « {rule.rstrip(' ;.')} »."
         told = {name: found for name, check in CHECKS.items() if (found := check(rule, unread, limit)) is not None}
-        elsewhere = bool(_OTHER.search(fold(rule)) and not _ANSWER.search(fold(rule)))
         for name, (kept, seen) in told.items():
-            known = None if kept is None or form is None or elsewhere else float(kept)
+            known = None if kept is None or form is None or _elsewhere(rule) else float(kept)
             fault = seen[:1].upper() + seen[1:] + quoted if known == 0 else ""
             yield Item(f"{name}#{n}", known, "", None, fault)
         if _IN_FRENCH.search(fold(rule)):

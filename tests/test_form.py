@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import docx
@@ -16,8 +17,17 @@ from evals.kept import SHIPPED, kept, kept_dossier
 from pipeline import run
 from pipeline.case import Case
 from pipeline.export.text import LABELS, report_to_html
-from pipeline.export.word import to_docx
-from pipeline.form import PARAGRAPH_WORDS, SENTENCE_WORDS, Place, formed, length, readable, rule_items
+from pipeline.export.word import Layout, to_docx
+from pipeline.form import (
+    PARAGRAPH_WORDS,
+    SENTENCE_WORDS,
+    Place,
+    formed,
+    least_points,
+    length,
+    readable,
+    rule_items,
+)
 from pipeline.handed import cover_document
 from pipeline.readers.form import form_of
 from pipeline.records import (
@@ -229,7 +239,7 @@ def test_the_form_of_a_file_is_read_through_its_styles() -> None:
 
 def test_our_document_has_the_form_that_the_harness_takes_for_granted() -> None:
     made = kept()
-    found = form_of(to_docx(made.memoire))
+    found = form_of(to_docx(made.memoire, Layout(least_points=least_points(made.tender))))
     assert found.model_copy(update={"megabytes": SHIPPED.megabytes}) == SHIPPED
 
 
@@ -256,7 +266,8 @@ def test_pages_are_known_once_the_document_is_laid_out_and_no_longer_when_it_cha
 
 
 def test_the_report_has_both_with_their_french_names() -> None:
-    report = kept().report()
+    made = kept()
+    report = replace(made, form=SHIPPED.model_copy(update={"smallest": 8.0})).report()
     assert 0.9 < (report.metrics["readability"].value or 0) < 1
     assert report.metrics["format_rules"].unscored > report.metrics["format_rules"].n > 0
     page = report_to_html(report, "x")
@@ -275,3 +286,20 @@ def test_any_document_is_held_to_them_too() -> None:
     assert (report.metrics["format_rules"].value, report.metrics["format_rules"].n) == (0.5, 2)
     unknown = cover_document(tender, blocks, HashEmbedder(), {})
     assert (unknown.metrics["format_rules"].n, unknown.metrics["format_rules"].unscored) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("rules", "least"),
+    [
+        (("Le mémoire technique est rédigé en police Arial, taille 11 au moins.",), 11.0),
+        (("Police de 10 points, tableaux compris.", "Taille de police : 9"), 10.0),
+        (("Le CV est rédigé en caractères de 12 points.",), None),
+        (("La police ne dépasse pas 12 points.",), None),
+        ((), None),
+    ],
+)
+def test_text_is_as_large_as_the_buyer_wants(rules: tuple[str, ...], least: float | None) -> None:
+    assert least_points(Tender(format_rules=rules)) == least
+    memoire = kept().memoire
+    smallest = form_of(to_docx(memoire, Layout(least_points=least))).smallest
+    assert smallest == (least or form_of(to_docx(memoire)).smallest)

@@ -148,7 +148,7 @@ def refused(world: World, client: TestClient, answer: Any) -> None:
 
 def test_a_known_user_comes_in(world: World, provider: Provider) -> None:
     client = world.client()
-    assert f'href="{START}?suite=/"' in client.get("/connexion").text
+    assert f'href="{START}?suite=%2F"' in client.get("/connexion").text
     answer = round_trip(client, provider, "/moi?a=1")
     assert (answer.status_code, answer.headers["location"]) == (303, "/moi?a=1")
     assert provider.verified == 1

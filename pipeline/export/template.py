@@ -310,3 +310,15 @@ def _cover(document: WordDocument) -> None:
     line("Référence : {{reference}}", 11)
     line("{{date}}", 11)
     line("{{mention}}", 9, italic=True, before=200)
+
+
+def raise_text(document: WordDocument, least: float | None) -> None:
+    """Give the styles of the document, and the words already in it, at least ``least`` points: the buyer's rule comes
+    before the firm's style."""
+    if least is None:
+        return
+    fonts = [getattr(style, "font", None) for style in document.styles]
+    fonts += [run.font for paragraph in document.paragraphs for run in paragraph.runs]
+    for font in fonts:
+        if font is not None and font.size is not None and font.size < Pt(least):
+            font.size = Pt(least)

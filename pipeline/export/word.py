@@ -53,7 +53,7 @@ from pipeline.export import (
 from pipeline.export import fields as ooxml
 from pipeline.export.figures import to_png
 from pipeline.export.numbering import bind, levels_of
-from pipeline.export.template import TABLE_STYLE, content_place, fill, opened, text_width
+from pipeline.export.template import TABLE_STYLE, content_place, fill, opened, raise_text, text_width
 from pipeline.french import typeset
 from pipeline.records import Compliance, Figure, Memoire, Paragraph, PlanNode, Section, Table
 
@@ -73,6 +73,8 @@ class Layout:
     citations: Literal["brackets", "footnotes"] = "brackets"
     date: dt.date | None = None
     """Printed on the cover."""
+    least_points: float | None = None
+    """The smallest text the buyer allows: styles under it are raised to it."""
     pages: Mapping[str, int] | None = None
     """Page of each bookmark, from 1, once the document was laid out (pipeline/export/pages.py); without them Word
     computes the contents when it opens the file."""
@@ -83,6 +85,7 @@ def to_docx(memoire: Memoire, layout: Layout | None = None) -> bytes:
     template cannot be used."""
     layout = layout or Layout()
     document = opened(layout.template)
+    raise_text(document, layout.least_points)
     after = content_place(document)
     writer = _Writer(memoire, layout, document)
     writer.write()

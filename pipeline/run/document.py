@@ -17,6 +17,7 @@ from pipeline.export.pages import available as libreoffice
 from pipeline.export.pages import lay_out
 from pipeline.export.text import to_html, to_markdown
 from pipeline.export.word import Layout, to_docx
+from pipeline.form import least_points
 from pipeline.outline import branch, deliverable_plan, outline, page_limit
 from pipeline.records import Compliance, Deliverable, Memoire, PlanNode, Section, Tender
 from pipeline.settings import Settings, SplitSettings
@@ -154,6 +155,12 @@ def rendered(memoire: Memoire, form: Format, layout: Layout) -> tuple[bytes, int
 
 
 def layout_of(dossier: Dossier, settings: Settings) -> Layout:
-    """The firm's template, a path from the dossier's folder where it is not absolute."""
+    """The firm's template, a path from the dossier's folder where it is not absolute; text as large as the buyer
+    wants it."""
     template = Path(settings.export.template).expanduser() if settings.export.template else None
-    return Layout(template and dossier.root / template, settings.export.citations, dt.date.today())
+    return Layout(
+        template and dossier.root / template,
+        settings.export.citations,
+        dt.date.today(),
+        least_points(read_consultation(dossier)),
+    )

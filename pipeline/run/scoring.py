@@ -19,9 +19,10 @@ from pipeline.readers.docx import read_docx
 from pipeline.readers.form import form_of
 from pipeline.readers.lines import with_contents
 from pipeline.records import AcceptanceRate, Block, CoverageReport, Paragraph
-from pipeline.run.document import memoire_of, pages_of
+from pipeline.run.document import layout_of, memoire_of, pages_of
 from pipeline.run.drafting import secrets_of
 from pipeline.run.reviewing import human_document
+from pipeline.settings import Settings
 from pipeline.workspace import Dossier, read_consultation
 
 
@@ -48,11 +49,11 @@ def acceptance(dossier: Dossier) -> tuple[AcceptanceRate, ...]:
     )
 
 
-def evaluate_dossier(dossier: Dossier) -> CoverageReport:
+def evaluate_dossier(dossier: Dossier, settings: Settings | None = None) -> CoverageReport:
     """Score the answer as it would be handed in: the exported document is read back for its headings and its form."""
     tender = read_consultation(dossier)
     memoire = memoire_of(dossier)
-    written = to_docx(memoire)
+    written = to_docx(memoire, layout_of(dossier, settings or Settings()))
     blocks, _ = read_docx(written, "export")
     form = form_of(written).model_copy(update={"pages": pages_of(dossier, memoire)})
     headings = [block.text for block in blocks if block.kind == "heading"]
