@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import io
 import json
 import random
@@ -25,12 +24,13 @@ from pipeline.cli import app
 from pipeline.errors import DocumentError, DossierError
 from pipeline.export.text import review_to_html
 from pipeline.export.tracked import write_tracked
-from pipeline.export.word import Layout, to_docx
+from pipeline.export.word import to_docx
 from pipeline.readers.docx import read_docx
 from pipeline.readers.reviewed import read_reviewed
 from pipeline.records import Block, Document, PlanNode
 from pipeline.review import review, word_edits
-from pipeline.settings import ExportSettings
+from pipeline.run.document import layout_of
+from pipeline.settings import ExportSettings, Settings
 from pipeline.workspace import Dossier, create
 from tests.conftest import CORPUS
 from tests.fakes import HashEmbedder, ScriptedModel
@@ -182,7 +182,7 @@ def test_the_command_says_what_changed(drafted: Dossier, human: Path, tmp_path: 
     assert "<ins>" in text
     assert "http" not in text
     ours = tmp_path / "genere.docx"
-    ours.write_bytes(run.rendered(run.memoire_of(drafted), "docx", Layout(date=dt.date.today()))[0])
+    ours.write_bytes(run.rendered(run.memoire_of(drafted), "docx", layout_of(drafted, Settings()))[0])
     assert story(tracked, accept=True) == story(human)
     assert story(tracked, accept=False) == story(ours)
 
