@@ -18,7 +18,7 @@ from pipeline.retrieve import Filters, Reranker, retrieve
 from pipeline.settings import Settings
 from pipeline.settings import load as load_settings
 from pipeline.store import FILE, Store
-from pipeline.workspace import Dossier, read_consultation, read_draft
+from pipeline.workspace import Dossier, read_consultation, read_draft, stamp
 
 _ALONE = threading.RLock()
 """Loading takes memory, and an index is not made for two threads: one search at a time."""
@@ -37,7 +37,7 @@ def found_in(server: Server, dossier: Dossier, question: str, k: int, filters: F
 def library_in(server: Server, dossier: Dossier) -> Inventory:
     """What the library holds, as this dossier's index and drafts see it."""
     settings = load_settings(dossier.root)
-    drafts = tuple(sorted((path.name, path.stat().st_mtime_ns) for path in (dossier.root / "drafts").glob("*.json")))
+    drafts = tuple((path.name, stamp(path)) for path in sorted((dossier.root / "drafts").glob("*.json")))
     with _ALONE:
         return _inventory(dossier, settings, _stamp(dossier), drafts, dt.date.today())
 
@@ -52,21 +52,24 @@ def _index(dossier: Dossier, settings: Settings) -> Index:
     return _opened(dossier, settings, _stamp(dossier))
 
 
-def _stamp(dossier: Dossier) -> int:
-    """Changes with the index; 0 where there is none."""
-    found = (path for path in (dossier.index / FILE, dossier.index / f"{FILE}-wal") if path.is_file())
-    return max((path.stat().st_mtime_ns for path in found), default=0)
+def _stamp(dossier: Dossier) -> tuple[tuple[int, ...], ...]:
+    """Changes with the index."""
+    return stamp(dossier.index / FILE), stamp(dossier.index / f"{FILE}-wal")
 
 
 @lru_cache(maxsize=OPEN)
 def _inventory(
-    dossier: Dossier, settings: Settings, stamp: int, drafts: tuple[tuple[str, int], ...], today: dt.date
+    dossier: Dossier,
+    settings: Settings,
+    state: tuple[tuple[int, ...], ...],
+    drafts: tuple[tuple[str, tuple[int, ...]], ...],
+    today: dt.date,
 ) -> Inventory:
     return run.library_of([dossier], _models(settings)[0], settings)
 
 
 @lru_cache(maxsize=OPEN)
-def _opened(dossier: Dossier, settings: Settings, stamp: int) -> Index:
+def _opened(dossier: Dossier, settings: Settings, state: tuple[tuple[int, ...], ...]) -> Index:
     return run.load_index(dossier, _models(settings)[0], settings)
 
 

@@ -302,7 +302,7 @@ def read_consultation(dossier: Dossier) -> Tender:
             where=dossier.root,
             remedy=f"Lancez « memoire read {dossier.root} ».",
         )
-    return _consultation(dossier, _stamp(dossier.consultation), _stamp(dossier.root / LAST_READING))
+    return _consultation(dossier, stamp(dossier.consultation), stamp(dossier.root / LAST_READING))
 
 
 @lru_cache(maxsize=32)  # parsing the YAML of a real tender takes 0.15 s, and every page asks for it
@@ -322,7 +322,7 @@ def _consultation(dossier: Dossier, *_stamps: tuple[int, ...]) -> Tender:
     return with_origins(tender, reading) if reading else tender
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def stamp(path: Path) -> tuple[int, ...]:
     """What changes whenever a file does; empty where there is none."""
     try:
         told = path.stat()

@@ -13,9 +13,9 @@ from pipeline.french import fold
 from pipeline.readers import read_all
 from pipeline.records import Block, Document, Tender
 from pipeline.store import FILE, Store
-from pipeline.workspace import Dossier, read_consultation
+from pipeline.workspace import Dossier, read_consultation, stamp
 
-_State = tuple[int, int]
+_Stamp = tuple[int, ...]
 
 
 def tender_of(dossier: Dossier) -> Tender | None:
@@ -40,15 +40,15 @@ class Documents(dict[str, Document]):
 def documents_of(dossier: Dossier) -> Documents:
     """Every document; from the index where it holds them."""
     index = dossier.index / FILE
-    files = tuple((path, _state(path)) for path in dossier.dce_files())
-    return _documents(dossier, files, _state(index), _state(index.with_name(f"{FILE}-wal")))
+    files = tuple((path, stamp(path)) for path in dossier.dce_files())
+    return _documents(dossier, files, stamp(index), stamp(index.with_name(f"{FILE}-wal")))
 
 
 @lru_cache(maxsize=8)
-def _documents(dossier: Dossier, files: tuple[tuple[Path, _State], ...], index: _State, log: _State) -> Documents:
+def _documents(dossier: Dossier, files: tuple[tuple[Path, _Stamp], ...], index: _Stamp, log: _Stamp) -> Documents:
     names = {path.relative_to(dossier.root).as_posix(): path for path, _ in files}
     held: dict[str, Document | None] = {}
-    if index != (0, 0):
+    if index:
         with contextlib.closing(Store(dossier.index / FILE)) as store:
             known = store.known()
             held = {name: store.document(name) for name in names if name in known}
@@ -56,14 +56,6 @@ def _documents(dossier: Dossier, files: tuple[tuple[Path, _State], ...], index: 
     read = {document.name: document for document in read_all(missing, "dce")[0]} if missing else {}
     found = {name: held.get(name) or read.get(path.name) for name, path in names.items()}
     return Documents({name.removeprefix("dce/"): document for name, document in found.items() if document is not None})
-
-
-def _state(path: Path) -> _State:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 from starlette.responses import FileResponse
 
 from api.access import Asked, Caller, api_dossier, by_key, visible
+from api.asking import lane_of
 from api.overview import overview
 from api.problems import Conflict, Invalid, NotFound
 from api.schemas import DossierInfo, DossierMade, FileInfo, FilesAdded
@@ -59,7 +60,7 @@ def make_dossier(server: Server, caller: Caller, name: str, files: list[UploadFi
     server.identity.forget(chosen)  # members of a dossier of this name that is no more
     server.identity.grant(chosen, caller.user, "admin")
     server.journal.note(caller.user, "dossier", dossier=chosen, files=len(dossier.dce_files()))
-    job = server.jobs.submit(chosen, "prepare", {}, lane="embedder", by=caller.user)
+    job = server.jobs.submit(chosen, "prepare", {}, lane=lane_of(dossier, "prepare"), by=caller.user)
     return DossierMade(id=chosen, job=job, left_out=left_out)
 
 
@@ -86,7 +87,8 @@ def add_files(
         told = run.add_files(asked.dossier, paths)
     name = asked.dossier.root.name
     server.journal.note(asked.caller.user, "files", dossier=name, files=len(files))
-    return FilesAdded(told=told, job=server.jobs.submit(name, "prepare", {}, lane="embedder", by=asked.caller.user))
+    lane = lane_of(asked.dossier, "prepare")
+    return FilesAdded(told=told, job=server.jobs.submit(name, "prepare", {}, lane=lane, by=asked.caller.user))
 
 
 @router.get("/{dossier}/files/content", response_class=FileResponse)
