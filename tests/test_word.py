@@ -24,7 +24,7 @@ from pipeline.export import sources
 from pipeline.export.numbering import levels_of
 from pipeline.export.pages import LaidOut, available, bookmarks, lay_out
 from pipeline.export.template import shipped
-from pipeline.export.word import Layout, to_docx
+from pipeline.export.word import Layout, _widths, to_docx
 from pipeline.french import fold_spaces, typeset
 from pipeline.readers.docx import read_docx
 from pipeline.records import (
@@ -423,3 +423,17 @@ def test_the_settings_choose_template_and_citations(dossier: Dossier) -> None:
     chosen = SETTINGS.model_copy(update={"export": ExportSettings(template="modele.docx")})
     texts = [p.text for p in docx.Document(str(run.export_dossier(dossier, None, "docx", chosen).path)).paragraphs]
     assert texts[0] == "Mémoire technique de la maison"
+
+
+@pytest.mark.parametrize("points", [8.5, 10.0, 12.0])
+def test_columns_stay_in_the_page_and_leave_room_for_their_words(points: float) -> None:
+    header = ("Activité", "Réalise (R)", "Approuve (A)", "Consulté (C)", "Informé (I)", "Source")
+    rows = [
+        ("Plan de management du projet", "Direction", "Acheteur", "Architecture, sécurité", "Établissements", "[7]")
+    ]
+    wide = [column.cm for column in _widths(header, rows, Cm(16), points)]
+    assert sum(wide) <= 16.001
+    team = [
+        column.cm for column in _widths(("Équipe", "Responsable", "Présence"), [("a", "b", "c" * 80)], Cm(16), points)
+    ]
+    assert team[1] >= 11 * 0.185 * points / 8.5

@@ -128,6 +128,7 @@ class _Writer:
         self.captions = {caption.anchor: caption for caption in _captions(memoire)}
         self.caption_of = {id(caption.item): caption for caption in self.captions.values()}
         self.styles = {style.name: style.style_id for style in self.document.styles}
+        self.table_points = max(8.5, self.layout.least_points or 0.0)
 
     def write(self) -> None:
         if self.levels:
@@ -388,7 +389,7 @@ class _Writer:
                     self._cell(paragraph, text)
                 if row is header and not own:
                     cell._tc.get_or_add_tcPr().append(ooxml.element("shd", val="clear", color="auto", fill="E9EEF5"))
-        for column, width in zip(table.columns, _widths(header, rows, self.width), strict=True):
+        for column, width in zip(table.columns, _widths(header, rows, self.width, self.table_points), strict=True):
             column.width = width  # LibreOffice believes the grid, Word the cells
             for cell in column.cells:
                 cell.width = width
@@ -502,14 +503,16 @@ def _numbers(mark: str) -> list[int]:
     return found
 
 
-def _widths(header: Sequence[str], rows: Sequence[Sequence[str]], width: Length) -> list[Length]:
-    """Columns sharing the page's width by a power of their text's typical length, none under its longest word: of a few
-    powers, the one that makes the table shortest."""
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str]], width: Length, points: float) -> list[Length]:
+    """Columns sharing the page's width by a power of their text's typical length, none under its longest word while the
+    page has room for that: of a few powers, the one that makes the table shortest. ``points``: size of its text."""
     columns = list(zip(header, *rows, strict=True))
-    floor = [min(0.185 * max(map(len, re.split(r"[\s\-]+", " ".join(column)))) + 0.5, 3.5) for column in columns]
+    letter = 0.185 * points / 8.5
+    floor = [min(letter * max(map(len, re.split(r"[\s\-]+", " ".join(column)))) + 0.5, 3.5) for column in columns]
+    floor = [least * min(1.0, width.cm / sum(floor)) for least in floor]
     shares = [[_typical(column) ** power for column in columns] for power in (0.5, 0.7, 0.9)]
     tried = [_shared(wanted, floor, width.cm) for wanted in shares]
-    return [Cm(wide) for wide in min(tried, key=lambda wides: _lines(wides, rows))]
+    return [Cm(wide) for wide in min(tried, key=lambda wides: _lines(wides, rows, points))]
 
 
 def _shared(wanted: Sequence[float], floor: Sequence[float], room: float) -> list[float]:
@@ -524,10 +527,11 @@ def _shared(wanted: Sequence[float], floor: Sequence[float], room: float) -> lis
         narrow |= short
 
 
-def _lines(wides: Sequence[float], rows: Sequence[Sequence[str]]) -> float:
+def _lines(wides: Sequence[float], rows: Sequence[Sequence[str]], points: float) -> float:
     """About how many lines the rows take: 6 characters a centimetre at 8.5 points, less the cell's margins."""
+    dense = 6 * 8.5 / points
     return sum(
-        max(-(-len(text) // max(1, int((w - 0.4) * 6))) for w, text in zip(wides, row, strict=True)) for row in rows
+        max(-(-len(text) // max(1, int((w - 0.4) * dense))) for w, text in zip(wides, row, strict=True)) for row in rows
     )
 
 
