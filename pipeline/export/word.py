@@ -509,7 +509,8 @@ def _widths(header: Sequence[str], rows: Sequence[Sequence[str]], width: Length,
     columns = list(zip(header, *rows, strict=True))
     letter = 0.185 * points / 8.5
     floor = [min(letter * max(map(len, re.split(r"[\s\-]+", " ".join(column)))) + 0.5, 3.5) for column in columns]
-    floor = [least * min(1.0, width.cm / sum(floor)) for least in floor]
+    while sum(floor) > width.cm:  # the widest give way: a narrow column would break its only word
+        floor = [min(least, max(floor) - 0.1) for least in floor]
     shares = [[_typical(column) ** power for column in columns] for power in (0.5, 0.7, 0.9)]
     tried = [_shared(wanted, floor, width.cm) for wanted in shares]
     return [Cm(wide) for wide in min(tried, key=lambda wides: _lines(wides, rows, points))]
