@@ -152,6 +152,14 @@ def zipped() -> bytes:
 def ended(page: Page, seconds: float = 240) -> None:
     """Until no job of the page is under way."""
     expect(page.locator("article.job.queued, article.job.running")).to_have_count(0, timeout=seconds * 1000)
+    expect(page.locator("article.job.done").first).to_be_visible()
+    expect(page.locator("article.job.failed, article.job.cancelled")).to_have_count(0)
+
+
+def press(page: Page, name: str) -> None:
+    """A button that sends a form, until its answer is there: leaving the page sooner would drop what was sent."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=name).first.click()
 
 
 def test_from_the_buyer_s_zip_to_the_evaluation(
@@ -163,18 +171,18 @@ def test_from_the_buyer_s_zip_to_the_evaluation(
     screens.look(page, "connexion")
     page.get_by_label("Nom").fill("alice")
     page.get_by_label("Clé").fill("mk_fausse")
-    page.get_by_role("button", name="Se connecter").click()
+    press(page, "Se connecter")
     expect(page.get_by_role("alert")).to_be_visible()
     page.get_by_label("Nom").fill("alice")
     page.get_by_label("Clé").fill(key)
-    page.get_by_role("button", name="Se connecter").click()
+    press(page, "Se connecter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Dossiers")
     screens.look(page, "aucun-dossier")
 
     page.get_by_label("Fichiers du DCE").set_input_files(
         {"name": "DCE sauvegarde.zip", "mimeType": "application/zip", "buffer": zipped()}
     )
-    page.get_by_role("button", name="Créer et lire").click()
+    press(page, "Créer et lire")
     page.wait_for_url("**/dossiers/*")
     screens.look(page, "lecture-en-cours")
     base = page.url.split("?")[0]
@@ -197,7 +205,7 @@ def test_from_the_buyer_s_zip_to_the_evaluation(
     screens.look(page, "plan-vide")
     page.goto(f"{base}/sections/{SECTION}")
     screens.look(page, "section-vide")
-    page.get_by_role("button", name="Rédiger cette section").click()
+    press(page, "Rédiger cette section")
     expect(page.locator("progress, [role=progressbar]").first).to_be_visible()
     screens.look(page, "redaction-en-cours")
     ended(page)
@@ -216,9 +224,9 @@ def test_from_the_buyer_s_zip_to_the_evaluation(
     screens.look(page, "modifier")
     editor = page.get_by_label("Texte de la section")
     editor.fill("Notre équipe de six personnes tient ce service.\n\n" + editor.input_value())
-    page.get_by_role("button", name="Enregistrer").click()
+    press(page, "Enregistrer")
     expect(page.locator("article.sheet")).to_contain_text("Notre équipe de six personnes tient ce service.")
-    page.get_by_role("button", name="Verrouiller").click()
+    press(page, "Verrouiller")
     expect(page.get_by_text(re.compile("verrouillée par alice"))).to_be_visible()
     page.goto(f"{base}/sections/{SECTION}/versions")
     screens.look(page, "versions")
@@ -228,7 +236,7 @@ def test_from_the_buyer_s_zip_to_the_evaluation(
     screens.look(page, "conformite")
 
     page.goto(f"{base}/documents")
-    page.get_by_role("button", name="Exporter").click()
+    press(page, "Exporter")
     ended(page)
     page.goto(f"{base}/documents")
     screens.look(page, "documents")
@@ -241,7 +249,7 @@ def test_from_the_buyer_s_zip_to_the_evaluation(
 
     page.goto(f"{base}/relecture")
     page.locator("input[type=file]").set_input_files(corrected)
-    page.get_by_role("button", name="Comparer").click()
+    press(page, "Comparer")
     ended(page)
     page.goto(f"{base}/relecture")
     screens.look(page, "relecture")
@@ -250,7 +258,7 @@ def test_from_the_buyer_s_zip_to_the_evaluation(
     screens.look(page, "comparaison")
 
     page.goto(f"{base}/evaluation")
-    page.get_by_role("button", name="Évaluer le document").click()
+    press(page, "Évaluer le document")
     ended(page)
     page.goto(f"{base}/evaluation")
     expect(page.get_by_role("heading", name="Couverture par critère")).to_be_visible()
