@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from pipeline.case import Case, Item
 from pipeline.french import fold, join_french, looks_english, sentences
-from pipeline.outline import page_limit, pages_said
 from pipeline.pack.limits import limits_said
+from pipeline.pages import page_limit, pages_said
 from pipeline.records import DocumentForm, Tender
 
 SENTENCE_WORDS = 40

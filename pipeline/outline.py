@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 
 from pipeline.errors import MemoireError, PlanMissingError
-from pipeline.french import fold
+from pipeline.pages import page_limit
 from pipeline.records import Deliverable, PlanNode, Point, SectionBrief, Tender
 
 PAGE_WORDS = 400
 """Words of a full page of text at 10.5 points with headings; tables and figures take the rest of the buyer's limit."""
 TEXT_SHARE = 0.6
 """Part of the buyer's pages left to text; tables, figures and headings have the others."""
-_LIMIT = re.compile(
-    r"\b(?:maximum (?:de )?|limite[es]* a |au plus |n?e (?:doi(?:t|vent)|devra|devront|peut|peuvent)? ?(?:pas )?"
-    r"(?:depasser|exceder|compter plus de) )(\d{1,3}) pages\b|\b(\d{1,3}) pages (?:au plus|au maximum|maximum|maxi)\b"
-)
-_ANSWER = re.compile(r"\bmemoire|\boffre technique|\breponse")
 
 
 def outline(plan: Sequence[PlanNode]) -> list[SectionBrief]:
@@ -89,18 +83,6 @@ def named(plan: Sequence[PlanNode], numbers: Sequence[str]) -> set[str]:
                 f"La section « {number} » n'est pas dans le plan", remedy=f"Sections : {', '.join(names)}."
             )
     return {name for name in names if not numbers or any(name == n or name.startswith(f"{n}.") for n in numbers)}
-
-
-def page_limit(tender: Tender) -> int | None:
-    """Most pages the mémoire may have, where a rule of form says so; the rule that names the mémoire is preferred."""
-    rules = sorted(tender.format_rules, key=lambda rule: not _ANSWER.search(fold(rule)))
-    return next((pages for rule in rules if (pages := pages_said(rule))), None)
-
-
-def pages_said(text: str) -> int | None:
-    """The most pages a text allows: « 20 pages au plus » gives 20."""
-    match = _LIMIT.search(fold(text))
-    return int(match[1] or match[2]) if match else None
 
 
 def briefs_of(tender: Tender) -> list[SectionBrief]:

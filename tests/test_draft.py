@@ -17,7 +17,8 @@ from pipeline.draft import Guard, draft_sections, inputs_fingerprint
 from pipeline.errors import PlanMissingError, PromptError
 from pipeline.french import fold_spaces
 from pipeline.llm import Prompt
-from pipeline.outline import briefs_of, chosen, outline, page_limit
+from pipeline.outline import briefs_of, chosen, outline
+from pipeline.pages import page_limit
 from pipeline.records import Passage, PlanNode, PlanPart, Requirement, Section, SectionBrief, SourceKind, Tender
 from pipeline.settings import DraftSettings, LlmSettings, RetrieveSettings, Settings
 from tests.fakes import HashEmbedder, ScriptedModel, index_of

@@ -29,6 +29,7 @@ from pipeline.form import (
     rule_items,
 )
 from pipeline.handed import cover_document
+from pipeline.pages import page_limit, pages_said
 from pipeline.readers.form import form_of
 from pipeline.records import (
     Block,
@@ -303,3 +304,69 @@ def test_text_is_as_large_as_the_buyer_wants(rules: tuple[str, ...], least: floa
     memoire = kept().memoire
     smallest = form_of(to_docx(memoire, Layout(least_points=least))).smallest
     assert smallest == (least or form_of(to_docx(memoire)).smallest)
+
+
+@pytest.mark.parametrize(
+    ("text", "pages"),
+    [
+        ("Le mémoire technique compte au plus 120 pages.", 120),
+        ("Une note de 2 pages maximum est jointe.", 2),
+        ("Le mémoire ne dépasse pas 20 pages", 20),
+        ("Le mémoire technique ne devra pas excéder 50 pages (annexes comprises)", 50),
+        ("Le mémoire est limité à trente (30) pages", 30),
+        ("n'excédera pas 25 pages recto", 25),
+        ("40 pages A4 maximum, hors annexes", 40),
+        ("Longueur : vingt-cinq pages au maximum", 25),
+        ("dans la limite de 40 pages", 40),
+        ("un maximum de 15 pages recto-verso", 15),
+        ("Nombre de pages maximum : 60", 60),
+        ("nombre maximal de pages : 60", 60),
+        ("Les pages au-delà de 60 pages ne seront pas lues", 60),
+        ("Plus de 60 pages ne seront pas lues", 60),
+        ("ne comportera pas plus de 35 pages", 35),
+        ("sans dépasser 12 pages", 12),
+        ("Le mémoire ne peut dépasser les 80 pages", 80),
+        ("quatre-vingt-dix pages maximum", 90),
+        ("quatre-vingts pages au plus", 80),
+        ("cent vingt pages maximum", 120),
+        ("deux cents pages au plus", 200),
+        ("une page maximum", 1),
+        ("10 pages maximum (hors CV et fiches)", 10),
+        ("Le mémoire comporte au minimum 20 pages", None),
+        ("Le règlement comporte 12 pages", None),
+        ("page 3 sur 12 pages", None),
+        ("CV : 2 pages maximum chacun", None),
+        ("mémoire de 30 pages maximum, CV de 2 pages maximum", 30),
+        ("Le nombre de pages est limité à 45.", 45),
+        ("Le mémoire technique (50 pages max.)", 50),
+        ("Le document sera limité à un total de 30 pages", 30),
+        ("Tout mémoire dépassant 40 pages sera pénalisé", 40),
+        ("Le volume maximal du mémoire est de 30 pages", 30),
+        ("ne pas excéder une trentaine de pages", None),
+        ("40 p. maximum", 40),
+        ("soixante-dix pages maximum", 70),
+        ("Format A4, 30 pages environ", None),
+        ("Le mémoire ne devra pas comporter plus de 20 pages", 20),
+        ("Le candidat est invité à ne pas dépasser 40 pages.", 40),
+        ("Le nombre total de pages ne dépassera pas 30.", 30),
+        ("50 pages (recto) maximum", 50),
+        ("limitée à 20 pages format A4 police 11", 20),
+        ("La page de garde est limitée au nom du candidat et au lot 2.", None),
+        ("Les exigences de la page 12 sont au maximum reprises.", None),
+    ],
+)
+def test_the_pages_a_text_allows(text: str, pages: int | None) -> None:
+    assert pages_said(text) == pages
+
+
+@pytest.mark.parametrize(
+    ("rules", "pages"),
+    [
+        (("Une note de 2 pages maximum est jointe.", "Le mémoire ne dépasse pas vingt pages."), 20),
+        (("Chaque CV tient sur 2 pages maximum.",), None),
+        (("40 pages au maximum, hors annexes et CV.",), 40),
+        (("Documents au format A4.",), None),
+    ],
+)
+def test_the_limit_of_the_memoire_is_not_that_of_another_document(rules: tuple[str, ...], pages: int | None) -> None:
+    assert page_limit(Tender(format_rules=rules)) == pages

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.french import fold, typeset
-from pipeline.outline import page_limit, pages_said
 from pipeline.pack import Given
 from pipeline.pack.names import Bidder, Namer
 from pipeline.pack.wanted import MEMOIRE, kinds_of
+from pipeline.pages import page_limit, pages_said
 from pipeline.records import NamingRule, PackFile, Tender
 
 _UNFINISHED = re.compile(r"\[À (?P<what>COMPLÉTER|RÉDIGER)\b")

@@ -18,7 +18,8 @@ from pipeline.export.pages import lay_out
 from pipeline.export.text import to_html, to_markdown
 from pipeline.export.word import Layout, to_docx
 from pipeline.form import least_points
-from pipeline.outline import branch, deliverable_plan, outline, page_limit
+from pipeline.outline import branch, deliverable_plan, outline
+from pipeline.pages import page_limit
 from pipeline.records import Compliance, Deliverable, Memoire, PlanNode, Section, Tender
 from pipeline.settings import Settings, SplitSettings
 from pipeline.tables import Catalogue, read_catalogue, section_tables
