@@ -35,6 +35,8 @@ ATTEMPTS = 3
 """Workers a job may see die before it is given up: a job that takes the worker with it must not do so for ever."""
 KEYS_KEPT = dt.timedelta(hours=24)
 """How long an idempotency key is remembered."""
+RECORDS_KEPT = dt.timedelta(days=180)
+"""How long the record of a job that ended is kept; what it made stays in its dossier."""
 PATIENCE = 10.0
 """Seconds a transaction waits for another's end; they last milliseconds."""
 LOOK = 0.25
@@ -49,6 +51,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     cancel INTEGER NOT NULL DEFAULT 0, turn INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS jobs_of_dossier ON jobs (dossier, seq);
 CREATE INDEX IF NOT EXISTS jobs_of_state ON jobs (state);
+CREATE INDEX IF NOT EXISTS jobs_finished ON jobs (finished);
 CREATE INDEX IF NOT EXISTS jobs_turn ON jobs (dossier, turn);
 CREATE TABLE IF NOT EXISTS job_keys (
     owner TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, job TEXT NOT NULL, created TEXT NOT NULL,
@@ -120,8 +123,10 @@ class Jobs:
         """
         kept = checked(kind, params)
         now = _now()
+        aged = (dt.datetime.now(dt.UTC) - RECORDS_KEPT).isoformat(timespec="seconds")
         request = hashlib.sha256(json.dumps([dossier, kind, kept], sort_keys=True).encode()).hexdigest()
         with self._write() as db:
+            db.execute("DELETE FROM jobs WHERE finished < ?", (aged,))
             if key is not None:
                 old = (dt.datetime.now(dt.UTC) - KEYS_KEPT).isoformat(timespec="seconds")
                 db.execute("DELETE FROM job_keys WHERE created < ?", (old,))
@@ -162,10 +167,6 @@ class Jobs:
         """How many jobs are in each state."""
         found = {row["state"]: row["n"] for row in self._rows("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state")}
         return {state: found.get(state, 0) for state in get_args(State)}
-
-    def queue_length(self) -> int:
-        """Jobs that wait."""
-        return self.counts()["queued"]
 
     def cancel(self, dossier: str, id: str) -> Job:
         """Cancel a job: at once where it waits, within a sentence where it runs; one that has ended stays as it is.

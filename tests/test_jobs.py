@@ -62,7 +62,7 @@ def test_a_dossier_with_many_jobs_does_not_keep_another_waiting(jobs: Jobs) -> N
         jobs.end(job.id, "done")
         served.append(job.dossier)
     assert served == ["long", "court", "autre", "long", "long", "long"]
-    assert jobs.counts()["queued"] == jobs.queue_length() == 196
+    assert jobs.counts()["queued"] == 196
 
 
 def test_the_dossier_served_longest_ago_comes_next_and_its_oldest_job_first(jobs: Jobs) -> None:
@@ -102,6 +102,20 @@ def test_the_same_key_gives_the_same_job_and_never_another(jobs: Jobs, state: Pa
     with contextlib.closing(sqlite3.connect(state / "memoire.db")) as db, db:
         db.execute("UPDATE job_keys SET created = '2020-01-01T00:00:00+00:00' WHERE owner = 'anne'")
     assert again(sections=["2"]).id != first.id
+
+
+def test_the_record_of_an_ended_job_goes_after_half_a_year(jobs: Jobs, state: Path) -> None:
+    old, recent, waiting = (ask(jobs, name) for name in ("ancien", "récent", "attend"))
+    for job in (old, recent):
+        claimed = jobs.claim()
+        assert claimed
+        assert claimed.id == job.id
+        jobs.end(job.id, "done")
+    with contextlib.closing(sqlite3.connect(state / "memoire.db")) as db, db:
+        db.execute("UPDATE jobs SET created = '2020-01-01T00:00:00+00:00' WHERE dossier != 'récent'")
+        db.execute("UPDATE jobs SET finished = '2020-01-01T00:00:00+00:00' WHERE dossier = 'ancien'")
+    asked = ask(jobs, "nouveau")
+    assert {job.id for job in jobs.listed()} == {waiting.id, recent.id, asked.id}
 
 
 def test_a_job_is_found_in_its_dossier_only(jobs: Jobs) -> None:

@@ -50,7 +50,6 @@ def models(request: Request, server: Shared, caller: Signed) -> Response:
             "sets": machine.instruction_sets(),
         },
         counts=server.jobs.counts(),
-        waiting=server.jobs.queue_length(),
         jobs=server.jobs.listed(limit=20) if caller.admin else [],
     )
 
