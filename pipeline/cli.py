@@ -7,27 +7,27 @@ import contextlib
 import dataclasses
 import datetime as dt
 import getpass
-import platform
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
-from pipeline import machine, weights
 from pipeline import settings as settings_module
+from pipeline import weights
+from pipeline.commands.doctor import doctor
+from pipeline.commands.models import models_app
 from pipeline.commands.serve import serve, worker
 from pipeline.commands.users import users_app
 from pipeline.console import (
+    FormatOption,
     SentenceBar,
     accepted_json,
     counted,
     err,
+    known_format,
     out,
     percent,
     print_json,
@@ -38,7 +38,7 @@ from pipeline.console import (
     show_report,
     stages,
 )
-from pipeline.errors import DossierError, MemoireError, ModelError, SettingsError
+from pipeline.errors import DossierError, MemoireError, SettingsError
 from pipeline.export import reading
 from pipeline.export.text import report_to_html, report_to_junit, review_to_html, review_totals
 from pipeline.records import Conflict
@@ -51,18 +51,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="Les fichiers de modèles et leur provenance.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(users_app, name="users")
-app.command()(serve)
-app.command()(worker)
 
 DossierPath = Annotated[Path, typer.Argument(metavar="DOSSIER", help="Dossier de la consultation.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="GROUPE.NOM=VALEUR", help="Change un réglage pour cette fois."),
 ]
-FormatOption = Annotated[str, typer.Option("--format", help="text ou json.")]
 
 
 @app.command()
@@ -102,7 +98,7 @@ def read(
     from pipeline.tender import read_tender
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json", "html")
+    known_format(form, "text", "json", "html")
     conflicts: tuple[Conflict, ...] = ()
     in_dossier = len(paths) == 1 and paths[0].is_dir()
     settings = settings_module.load(paths[0] if in_dossier else None, set_ or [])
@@ -169,7 +165,7 @@ def search(
     from pipeline.retrieve import ALL, Filters
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json")
+    known_format(form, "text", "json")
     unknown = [name for name in kind or () if name not in ALL]
     if unknown:
         raise SettingsError(f"Nature de passage inconnue : {unknown[0]}", remedy=f"Connues : {', '.join(ALL)}.")
@@ -232,7 +228,7 @@ def library(
     from pipeline import run
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json")
+    known_format(form, "text", "json")
     settings = settings_module.load(dossiers[0], set_ or [])
     folders = [open_dossier(path) for path in dossiers]
     found = run.library_of(folders, run.load_embedder(settings), settings)
@@ -355,7 +351,7 @@ def export(
     from pipeline import run
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "docx", "pdf", "md", "html")
+    known_format(form, "docx", "pdf", "md", "html")
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     done = run.export_dossier(folder, output, form, settings, deliverable=deliverable, chapter=chapter)  # type: ignore[arg-type]
     _say_export(done)
@@ -415,7 +411,7 @@ def pack(
     from pipeline.pack.names import Bidder
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json")
+    known_format(form, "text", "json")
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     kind: Literal["docx", "pdf"] = "pdf" if pdf else "docx"
     done = run.pack_dossier(folder, output, piece or [], Bidder(candidate, lot), settings, kind)
@@ -445,7 +441,7 @@ def frames(
     from pipeline import run
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json")
+    known_format(form, "text", "json")
     folder = open_dossier(dossier)
     named = [path if path.exists() or not (folder.dce / path).exists() else folder.dce / path for path in paths or []]
     chosen = named or run.frames_of(folder)
@@ -492,7 +488,7 @@ def evaluate(
     from pipeline.handed import CAUTION
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json", "junit", "html")
+    known_format(form, "text", "json", "junit", "html")
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     if document:
         report = run.evaluate_document(folder, document, run.load_embedder(settings))
@@ -540,7 +536,7 @@ def diff(
     from pipeline import run
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json")
+    known_format(form, "text", "json")
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     found = run.review_dossier(folder, human, settings)
     if page:
@@ -584,7 +580,7 @@ def accept(
     from pipeline import run
     from pipeline.workspace import open_dossier
 
-    _known_format(form, "text", "json")
+    known_format(form, "text", "json")
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
     done = run.accept_dossier(
         folder, human, section or [], by=by, validate=validate, keep=keep_answers, settings=settings
@@ -631,174 +627,8 @@ def demo(
     out.print(f"\nDocument Word : {document.resolve()}\nRapport de couverture : {page.resolve()}", markup=False)
 
 
-# --- models ------------------------------------------------------------------------------------------------
-
-
-@models_app.command("list")
-def models_list() -> None:
-    """Liste les modèles connus et dit lesquels sont sur cette machine."""
-    manifest = weights.load_manifest(settings_module.load().models.folder)
-    table = Table("Nom", "Rôle", "Licence", "Éditeur", "Taille", "Présent")
-    for model in manifest.models:
-        present = "oui" if manifest.path(model).exists() else "non"
-        table.add_row(
-            model.name,
-            {"llm": "rédaction", "embedder": "vecteurs"}[model.role],
-            model.licence,
-            f"{model.publisher} ({model.country})",
-            f"{model.bytes / 1e6:,.0f} Mo".replace(",", " "),
-            present,
-        )
-    out.print(table)
-
-
-@models_app.command("fetch")
-def models_fetch(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NOM…", help="Par défaut : les modèles par défaut.")
-    ] = None,
-) -> None:
-    """Obtient des modèles et vérifie leur SHA-256 ; reprend un téléchargement interrompu."""
-    manifest = weights.load_manifest(settings_module.load().models.folder)
-    for name in names or [model.name for model in weights.defaults(manifest)]:
-        model = manifest.find(name)
-        if manifest.path(model).exists():
-            path = weights.verified(manifest, name)
-            out.print(f"{name} : présent et vérifié ({path}).", markup=False)
-            continue
-        out.print(f"{name} : téléchargement de {model.bytes / 1e6:,.0f} Mo…".replace(",", " "), markup=False)
-
-        def progress(what: str, done: int, total: int) -> None:
-            if total > 1:
-                out.print(f"  {what} : partie {done} sur {total}", markup=False)
-
-        path = weights.fetch(manifest, name, progress)
-        out.print(f"{name} : obtenu et vérifié ({path}).", markup=False)
-
-
-@models_app.command("verify")
-def models_verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NOM…", help="Par défaut : tous ceux présents.")] = None,
-) -> None:
-    """Vérifie à nouveau le SHA-256 des modèles présents."""
-    manifest = weights.load_manifest(settings_module.load().models.folder)
-    chosen = names or [model.name for model in manifest.models if manifest.path(model).exists()]
-    if not chosen:
-        raise ModelError(
-            "Aucun modèle sur cette machine", where=manifest.folder, remedy="Lancez « memoire models fetch »."
-        )
-    for name in chosen:
-        weights.verified(manifest, name, again=True)
-        out.print(f"{name} : SHA-256 conforme.", markup=False)
-
-
-@models_app.command("add")
-def models_add(
-    path: Annotated[Path, typer.Argument(metavar="FICHIER", help="Fichier GGUF ou dossier sentence-transformers.")],
-    licence: Annotated[str, typer.Option("--licence", prompt="Licence du modèle (SPDX)", help="Licence, en SPDX.")],
-    publisher: Annotated[str, typer.Option("--publisher", prompt="Éditeur du modèle", help="Qui le publie.")],
-    country: Annotated[str, typer.Option("--country", help="Pays de l'éditeur (ISO 3166).")] = "??",
-    chat: Annotated[
-        str, typer.Option("--chat", help="Gabarit de dialogue : chatml, llama3, mistral, gemma.")
-    ] = "chatml",
-    context: Annotated[int, typer.Option("--context", min=512, help="Longueur de contexte, en jetons.")] = 4096,
-    name: Annotated[str | None, typer.Option("--name", help="Nom sous lequel le désigner.")] = None,
-) -> None:
-    """Enregistre un modèle que vous avez déjà (Mistral, Lucie, EuroLLM, Apertus, Qwen…)."""
-    manifest = weights.load_manifest(settings_module.load().models.folder)
-    model = weights.add(
-        manifest,
-        path,
-        licence=licence,
-        publisher=publisher,
-        country=country,
-        chat=chat,
-        context=context,
-        name=name,
-    )
-    setting = "llm.model" if model.role == "llm" else "embed.model"
-    out.print(f"Modèle « {model.name} » enregistré. Pour l'utiliser : --set {setting}={model.name}", markup=False)
-
-
-@app.command()
-def doctor(form: FormatOption = "text") -> None:
-    """Dit ce que cette machine peut faire, et quoi faire quand elle ne peut pas."""
-    _known_format(form, "text", "json")
-    settings = settings_module.load()
-    checks = [_check_machine(), *_check_models(settings), _check_generation(settings)]
-    if form == "json":
-        print_json({"checks": checks})
-    else:
-        for check in checks:
-            mark = "✔" if check["ok"] else "✘"
-            out.print(f"{mark} {check['what']} : {check['found']}", markup=False)
-            if not check["ok"]:
-                out.print(f"  → {check['remedy']}", markup=False)
-    if not all(check["ok"] for check in checks):
-        raise typer.Exit(1)
-
-
-def _check_machine() -> dict[str, Any]:
-    total = machine.memory_total()
-    found = (
-        f"{platform.machine()}, {machine.cores()} cœurs, {machine.memory_available() / 1e9:.1f} Go libres"
-        f"{f' sur {total / 1e9:.1f} Go' if total else ''}, jeux d'instructions : "
-        f"{', '.join(machine.instruction_sets()) or 'aucun reconnu'}"
-    )
-    return {"what": "Machine", "ok": True, "found": found, "remedy": ""}
-
-
-def _check_models(settings: Settings) -> list[dict[str, Any]]:
-    manifest = weights.load_manifest(settings.models.folder)
-    checks = []
-    for what, name in (
-        ("Modèle de rédaction", settings.llm.model),
-        ("Modèle de vecteurs", settings.embed.model),
-    ):
-        try:
-            path = weights.verified(manifest, name)
-            checks.append({"what": what, "ok": True, "found": f"{name}, vérifié ({path})", "remedy": ""})
-        except MemoireError as error:
-            checks.append({"what": what, "ok": False, "found": error.what, "remedy": error.remedy})
-    return checks
-
-
-def _check_generation(settings: Settings) -> dict[str, Any]:
-    """One token in a child process: a crash of the native code is seen, not suffered."""
-    code = (
-        "from pipeline import run, settings; from pipeline.llm import Prompt, answers; "
-        f"m = run.load_model(settings.load(overrides=['llm.model={settings.llm.model}', 'llm.context=512'])); "
-        "print(answers(m, [Prompt('Réponds.', (), 'Bonjour')], 1)[0].tokens)"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = subprocess.run(
-            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=300
-        )
-    what = "Génération d'un jeton"
-    if outcome.returncode == 0:
-        return {"what": what, "ok": True, "found": "réussie", "remedy": ""}
-    if outcome.returncode < 0:
-        return {
-            "what": what,
-            "ok": False,
-            "found": f"le code natif s'est arrêté sur le signal {-outcome.returncode}",
-            "remedy": "Supprimez .venv et ~/.cache/memoire/wheels, puis lancez « make setup ».",
-        }
-    last = next((line for line in reversed(outcome.stderr.splitlines()) if line.strip()), "échec sans message")
-    return {
-        "what": what,
-        "ok": False,
-        "found": last.split(": ", 1)[-1],
-        "remedy": "Corrigez les points ci-dessus d'abord.",
-    }
-
-
-# --- showing -----------------------------------------------------------------------------------------------
-
-
-def _known_format(form: str, *known: str) -> None:
-    if form not in known:
-        raise SettingsError(f"Format « {form} » inconnu", remedy=f"Formats : {', '.join(known)}.")
+for command in (doctor, serve, worker):  # last in the help, after the work on a dossier
+    app.command()(command)
 
 
 def main() -> None:

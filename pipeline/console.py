@@ -1,4 +1,4 @@
-"""What a terminal shows: progress, results, JSON. The commands themselves are in cli.py."""
+"""What a terminal shows: progress, results, JSON. The commands themselves are in cli.py and commands/."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.errors import SettingsError
 from pipeline.export.text import LABELS, STATES, acceptance_lines, judge_lines, mark_lines, verdict_counts
 from pipeline.french import french_date
 from pipeline.records import CoverageReport, FramePlace, FrameReport, JudgeReport
@@ -30,6 +32,14 @@ ASKED = 90
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+FormatOption = Annotated[str, typer.Option("--format", help="text ou json.")]
+
+
+def known_format(form: str, *known: str) -> None:
+    """Raises SettingsError where a command has no such format."""
+    if form not in known:
+        raise SettingsError(f"Format « {form} » inconnu", remedy=f"Formats : {', '.join(known)}.")
 
 
 def say_index(done: Indexed, seconds: float) -> None:
