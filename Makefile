@@ -24,12 +24,12 @@ fuzz: setup
 	@.venv/bin/python -m evals.fuzz --seconds $(SECONDS)
 
 # Holds the scorers to what they must see, the kept mémoire to its scores, the reading of points to the labels (this one
-# loads the embedder): about six minutes.
+# loads the embedder and the language model): about a quarter of an hour.
 SEEDS ?= 20
 evals: models
 	@.venv/bin/python -m evals.mutations --seeds $(SEEDS)
 	@.venv/bin/python -m evals.regress
-	@.venv/bin/python -m evals.points
+	@.venv/bin/python -m evals.points --attentive
 
 # Rebuilds the sample dossier's PDF, DOCX and XLSX from corpus/sources (needs Debian's pandoc and libreoffice-writer).
 corpus: setup

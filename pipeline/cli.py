@@ -475,6 +475,12 @@ def evaluate(
         Path | None,
         typer.Option("--document", metavar="FICHIER.docx", help="Un mémoire écrit ailleurs, au lieu des brouillons."),
     ] = None,
+    attentive: Annotated[
+        bool,
+        typer.Option(
+            "--attentive", help="Avec --document : lit aussi avec le modèle de rédaction ; plus juste, plus long."
+        ),
+    ] = False,
     judge: Annotated[
         bool, typer.Option("--judge", help="Montre aussi, à côté, ce qu'un modèle de langage dit de chaque point.")
     ] = False,
@@ -485,14 +491,22 @@ def evaluate(
 ) -> None:
     """Mesure la couverture du plan et des critères."""
     from pipeline import run
-    from pipeline.handed import CAUTION
+    from pipeline.handed import CAUTION, CAUTION_ATTENTIVE
     from pipeline.workspace import open_dossier
 
     known_format(form, "text", "json", "junit", "html")
     folder, settings = open_dossier(dossier), settings_module.load(dossier, set_ or [])
+    if attentive and not document:
+        raise SettingsError(
+            "--attentive lit un mémoire écrit ailleurs ; les brouillons sont suivis par leurs citations",
+            remedy="Donnez --document, ou retirez --attentive.",
+        )
     if document:
-        report = run.evaluate_document(folder, document, run.load_embedder(settings))
-        err.print(CAUTION, markup=False, style="yellow")
+        with contextlib.ExitStack() as stack:
+            reader = stack.enter_context(run.attentive_reader(settings)) if attentive else None
+            progress = stack.enter_context(stages()) if attentive else None
+            report = run.evaluate_document(folder, document, run.load_embedder(settings), reader, progress)
+        err.print(CAUTION_ATTENTIVE if attentive else CAUTION, markup=False, style="yellow")
     else:
         report = run.evaluate_dossier(folder, settings)
     if judge:

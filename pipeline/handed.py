@@ -1,14 +1,14 @@
 """Any Word document, Tender -> CoverageReport: a mémoire that people wrote, scored as ours is, without drafts.
 
 Nothing says what its sentences rest on, so citations, figures and founded commitments are unscored, not zero. Points
-are read by pipeline/points.py, which agrees little with readers (evals/points.py tells how little): the report shows
-where an answer seems to be, for a person to read, and says so.
+are read by pipeline/points.py, which agrees little with readers, or by pipeline/reader.py, which agrees more
+(evals/points.py tells how much): the report shows where an answer seems to be, for a person to read, and says so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipeline.case import Case, Item
 from pipeline.coverage import METRICS, criterion_coverage, share, worth
@@ -16,7 +16,9 @@ from pipeline.embed import Embedder
 from pipeline.form import Place, paragraph_item, rule_items, sentence_item
 from pipeline.french import fold, looks_english, sentences, typeset
 from pipeline.outline import briefs_of
-from pipeline.points import Asked, Reading, Said, read_points, verdict_of
+from pipeline.points import Asked, Calibration, Reading, Said, calibration, read_points, verdict_of
+from pipeline.reader import Reader, read_attentively
+from pipeline.reader import calibration as attentive_calibration
 from pipeline.records import (
     Block,
     Check,
@@ -37,6 +39,10 @@ CAUTION = (
     "Lecture indicative : sans sources, les points sont rapprochés par leurs mots et leur sens, ce qui s'accorde peu "
     "avec un lecteur. Relisez chaque point ; aucune note n'en est tirée."
 )
+CAUTION_ATTENTIVE = (
+    "Lecture attentive, encore indicative : un point dit traité l'est presque toujours ; un point dit partiel ou "
+    "manquant est souvent traité ailleurs ou autrement. Relisez ceux-là ; aucune note n'en est tirée."
+)
 SHORT = 8
 """Words under which a line is a title, a label or a caption, and answers nothing."""
 _CAPTION = re.compile(r"(?:tableau|figure|schema|graphique)\s*\d*\s*[–—:.-]")
@@ -48,14 +54,24 @@ def cover_document(
     embedder: Embedder,
     manifest: Mapping[str, str],
     form: DocumentForm | None = None,
+    reader: Reader | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> CoverageReport:
-    """Score a document by what it says. ``blocks``: as read, contents left out; ``form``: of its file."""
+    """Score a document by what it says. ``blocks``: as read, contents left out; ``form``: of its file. With a
+    ``reader`` points are read attentively, a second for each of their likeliest paragraphs; ``progress`` is told
+    (paragraphs read, of). Raises ModelError where the reader's model is not the one it was fitted for."""
     said = said_in(tender, blocks)
-    asked = [Asked(brief.number, point.text) for brief in briefs_of(tender) for point in brief.points]
+    asked = [
+        Asked(brief.number, point.text, brief.title, point.part or "")
+        for brief in briefs_of(tender)
+        for point in brief.points
+    ]
+    model = attentive_calibration(reader.identity) if reader else calibration()
+    found = read_attentively(asked, said, embedder, reader, progress) if reader else read_points(asked, said, embedder)
     readings: dict[int, list[Reading]] = {n: [] for n in range(len(asked))}
-    for reading in read_points(asked, said, embedder):
+    for reading in found:
         readings[reading.point].append(reading)
-    sections = _sections(briefs_of(tender), readings, said)
+    sections = _sections(briefs_of(tender), readings, said, model)
     criteria = tuple(criterion_coverage(criterion, tender, sections) for criterion in tender.criteria)
     weighed = [c for c in criteria if c.coverage is not None and c.weight]
     total = sum(c.weight or 0 for c in weighed)
@@ -110,14 +126,17 @@ def said_in(tender: Tender, blocks: Sequence[Block]) -> list[Said]:
 
 
 def _sections(
-    briefs: Sequence[SectionBrief], readings: Mapping[int, Sequence[Reading]], said: Sequence[Said]
+    briefs: Sequence[SectionBrief],
+    readings: Mapping[int, Sequence[Reading]],
+    said: Sequence[Said],
+    model: Calibration,
 ) -> tuple[SectionCoverage, ...]:
     found = []
     at = 0
     for brief in briefs:
         points = []
         for point in brief.points:
-            verdict, paragraphs = verdict_of(readings[at])
+            verdict, paragraphs = verdict_of(readings[at], model)
             names = tuple(f"§{n + 1}" for n in paragraphs[:3])
             points.append(PointCoverage(text=point.text, verdict=verdict, paragraphs=names))
             at += 1

@@ -60,6 +60,10 @@ class Asked(NamedTuple):
     section: str
     """Name of its section."""
     text: str
+    title: str = ""
+    """Its section's title."""
+    part: str = ""
+    """What it stands under in its section, if anything."""
 
 
 class Said(NamedTuple):
@@ -119,9 +123,12 @@ def read_points(asked: Sequence[Asked], said: Sequence[Said], embedder: Embedder
     if not asked or not said:
         return []
     corpus = Corpus(asked, said, embedder)
-    pairs = [(point, paragraph) for point in range(len(asked)) for paragraph in corpus.candidates(point)]
-    features = np.array([corpus.features(point, paragraph) for point, paragraph in pairs])
-    found = calibration().probabilities(features)
+    pairs, features = corpus.table()
+    return readings_of(pairs, calibration().probabilities(features))
+
+
+def readings_of(pairs: Sequence[tuple[int, int]], found: npt.NDArray[np.float64]) -> list[Reading]:
+    """(point, paragraph) pairs with their probabilities, shape (pairs, verdicts)."""
     return [Reading(*pair, (float(p[0]), float(p[1]), float(p[2]))) for pair, p in zip(pairs, found, strict=True)]
 
 
@@ -165,6 +172,11 @@ class Corpus:
         nearest = np.argsort(-self._cosines[point], kind="stable").tolist()
         own = [n for n in nearest if self.said[n].section == here][:OWN]
         return own + [n for n in nearest if self.said[n].section != here][:NEAREST]
+
+    def table(self) -> tuple[list[tuple[int, int]], npt.NDArray[np.float64]]:
+        """Every (point, candidate) with its features, shape (pairs, features)."""
+        pairs = [(point, paragraph) for point in range(len(self.asked)) for paragraph in self.candidates(point)]
+        return pairs, np.array([self.features(*pair) for pair in pairs])
 
     def features(self, point: int, paragraph: int) -> list[float]:
         """In the order of FEATURES."""

@@ -6,7 +6,9 @@ comment lists its variables and the reply it expects. Templates run in Jinja's s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +35,7 @@ def _environment(folder: Path) -> SandboxedEnvironment:
 
 def render(name: str, folder: Path = FOLDER, **variables: object) -> Prompt:
     """The prompt of template ``name`` (« draft.point »). Raises PromptError."""
-    try:
+    with _usable(name, folder):
         template = _environment(folder).get_template(f"{name}.jinja")
         examples = []
         number = 1
@@ -50,6 +52,18 @@ def render(name: str, folder: Path = FOLDER, **variables: object) -> Prompt:
             examples=tuple(examples),
             request=_block(template, "request", variables),
         )
+
+
+def block(name: str, block: str, folder: Path = FOLDER, **variables: object) -> str:
+    """One more block of a template, that its caller puts where it belongs. Raises PromptError."""
+    with _usable(name, folder):
+        return _block(_environment(folder).get_template(f"{name}.jinja"), block, variables)
+
+
+@contextlib.contextmanager
+def _usable(name: str, folder: Path) -> Iterator[None]:
+    try:
+        yield
     except (TemplateError, KeyError) as error:
         raise PromptError(
             f"Gabarit « {name} » inutilisable : {error}",

@@ -73,7 +73,9 @@ class LlamaCpp:
         parallel: int = 8,
         memory_margin: float = 1.2,
         style: Style = "point",
+        watch: Any = None,
     ) -> None:
+        """``watch``: ggml's callback on each tensor that is computed (:mod:`pipeline.llm.hidden`)."""
         self.name = path.stem
         self.sha256 = sha256
         self.style = style
@@ -106,6 +108,9 @@ class LlamaCpp:
         parameters.n_threads = count
         parameters.n_threads_batch = count
         parameters.kv_unified = True
+        self._watch = watch  # llama.cpp does not keep it alive
+        if watch is not None:
+            parameters.cb_eval = watch
         self._context: Any = llama_cpp.llama_init_from_model(self._model, parameters)
         if not self._context:
             raise ModelError(

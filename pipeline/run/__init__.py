@@ -17,7 +17,7 @@ from pipeline.run.editing import (
 )
 from pipeline.run.handing import FRAME_PIECES, Packed, fill_frames, frames_of, pack_dossier
 from pipeline.run.indexing import Indexed, index_dossier, library_of, load_index, search_dossier
-from pipeline.run.models import load_embedder, load_model, load_reranker
+from pipeline.run.models import attentive_reader, load_embedder, load_model, load_reranker
 from pipeline.run.reading import Reading, read_dossier
 from pipeline.run.reviewing import KeptReview, Taken, accept_dossier, keep_review, review_dossier, track_changes
 from pipeline.run.scoring import (
@@ -47,6 +47,7 @@ __all__ = [
     "acceptance",
     "add_files",
     "answer_gap",
+    "attentive_reader",
     "choose",
     "choose_apart",
     "compare_versions",

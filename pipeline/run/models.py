@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import weights
 from pipeline.embed import FolderEmbedder
+from pipeline.errors import ModelError
+from pipeline.llm.hidden import HiddenStates
 from pipeline.llm.llamacpp import LlamaCpp
 from pipeline.llm.server import OpenAiServer
+from pipeline.reader import LAYER, Reader
 from pipeline.rerank import CrossEncoder, LateInteraction
 from pipeline.retrieve import Reranker
 from pipeline.settings import Settings
@@ -58,3 +63,28 @@ def load_model(settings: Settings) -> LlamaCpp | OpenAiServer:
         memory_margin=llm.memory_margin,
         style=entry.style if llm.style == "auto" else llm.style,
     )
+
+
+@contextlib.contextmanager
+def attentive_reader(settings: Settings) -> Iterator[Reader]:
+    """The language model the settings name, to read points from within. Raises ModelError where it is a server's, whose
+    states cannot be seen."""
+    llm = settings.llm
+    if llm.url:
+        raise ModelError(
+            "La lecture attentive demande un modèle sur cette machine",
+            remedy="Lisez sans --attentive, ou videz le réglage llm.url.",
+        )
+    manifest = weights.load_manifest(settings.models.folder)
+    entry = manifest.find(llm.model)
+    model = HiddenStates(
+        weights.verified(manifest, llm.model),
+        entry.sha256,
+        manifest.chat(entry),
+        context=min(llm.context, entry.context),
+        threads=llm.threads,
+        memory_margin=llm.memory_margin,
+        layer=LAYER,
+    )
+    with contextlib.closing(model):
+        yield Reader(model)

@@ -15,6 +15,7 @@ from pipeline.handed import cover_document, said_in
 from pipeline.ingest import Progress
 from pipeline.llm import LanguageModel
 from pipeline.marks import with_mark
+from pipeline.reader import Reader
 from pipeline.readers.docx import read_docx
 from pipeline.readers.form import form_of
 from pipeline.readers.lines import with_contents
@@ -66,16 +67,26 @@ def evaluate_dossier(dossier: Dossier, settings: Settings | None = None) -> Cove
     return report.model_copy(update={"acceptance": acceptance(dossier)})
 
 
-def evaluate_document(dossier: Dossier, path: Path, embedder: Embedder) -> CoverageReport:
-    """Score any Word document against the buyer's plan and criteria, whoever wrote it. No mark is simulated from it, as
-    the reading of points is only indicative (pipeline/handed.py). Raises DocumentError."""
+def evaluate_document(
+    dossier: Dossier,
+    path: Path,
+    embedder: Embedder,
+    reader: Reader | None = None,
+    progress: Progress | None = None,
+) -> CoverageReport:
+    """Score any Word document against the buyer's plan and criteria, whoever wrote it; attentively with a ``reader``.
+    No mark is simulated from it, as the reading of points is only indicative (pipeline/handed.py). ``progress`` is
+    told (what, done, total). Raises DocumentError, ModelError."""
     tender = read_consultation(dossier)
     if not tender.plan:
         raise PlanMissingError(
             "Aucun plan imposé : il n'y a rien à quoi comparer ce document", where=dossier.consultation
         )
     manifest = {"dossier": dossier.root.name, "document": path.name, "embedder": embedder.identity}
-    return cover_document(tender, _blocks(path), embedder, manifest, form_of(path.read_bytes()))
+    if reader:
+        manifest["reader"] = reader.identity
+    tell = (lambda done, total: progress("lecture", done, total)) if progress else None
+    return cover_document(tender, _blocks(path), embedder, manifest, form_of(path.read_bytes()), reader, tell)
 
 
 def judge_dossier(
