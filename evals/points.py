@@ -1,9 +1,9 @@
 """Does the reading of points agree with people? `python -m evals.points [--attentive] [--fit]`
 
-Labels (evals/labels/coverage): points against paragraphs, and points against whole documents. `a*` and `c*` documents
-are tuned on, `b*` held out. Reported for both: accuracy, Cohen's kappa (Educational and Psychological Measurement 20,
-1960) with a 95 % bootstrap interval over documents' pairs, precision and recall of each verdict with Wilson's interval,
-and accuracy by the way a pair is hard.
+Labels (evals/labels/coverage): points against paragraphs, and points against whole documents. `a*` documents are tuned
+on (with the model's states `c*` too: they taught the signals nothing), `b*` held out. Reported for both: accuracy,
+Cohen's kappa (Educational and Psychological Measurement 20, 1960) with a 95 % bootstrap interval over documents' pairs,
+precision and recall of each verdict with Wilson's interval, and accuracy by the way a pair is hard.
 
 `--attentive` reads with the language model too (pipeline/reader.py): about a second a pair on two cores.
 
@@ -309,7 +309,7 @@ def main() -> int:
     embedder = run.load_embedder(chosen)
     report("one reader against another, held-out pairs", *second_reading())
     if arguments.fit and not arguments.attentive:
-        fit(*read(embedder, "ac"), None)
+        fit(*read(embedder, "a"), None)
     value, floor = measure("held out, signals", *read(embedder, "b"), calibration()), FLOOR
     if arguments.attentive:
         with run.attentive_reader(chosen) as reader:

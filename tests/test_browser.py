@@ -29,6 +29,8 @@ CHROMIUM = shutil.which("chromium")
 MODEL = "qwen2.5-coder-0.5b-instruct-q4_k_m"
 WIDTHS = {"large": (1280, 900), "etroit": (390, 844)}
 SECTION = "4.3"
+PATIENCE = 30_000
+"""Milliseconds that a page may take to show something: machines are shared."""
 pytestmark = [pytest.mark.weights, pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
 MEMOIRE = str(Path(sys.executable).with_name("memoire"))
 
@@ -76,6 +78,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield opened
@@ -133,7 +136,7 @@ def page(browser: Browser, server: tuple[str, str]) -> Iterator[Page]:
     page.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith(address) else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" and not refused(line) else None)
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     yield page
     context.close()
     assert [url for url in elsewhere if not url.startswith(("data:", "blob:"))] == []
