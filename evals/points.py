@@ -51,7 +51,7 @@ from pipeline.settings import ROOT
 LABELS = ROOT / "evals" / "labels" / "coverage"
 TARGET = 0.75
 FLOOR, FLOOR_ATTENTIVE = 0.25, 0.45
-"""Under it the reading is worse than when it was shipped (0.305, attentive 0.490): the exit code is 1. TARGET is not
+"""Under it the reading is worse than when it was shipped (0.305, attentive 0.484): the exit code is 1. TARGET is not
 met."""
 TAUGHT, THRESHOLDS = "c", "a"
 """The documents whose pairs alone teach, and those whose points set the thresholds too."""
